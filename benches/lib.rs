@@ -1,0 +1,1 @@
+//! Benchmarks of vpcd: see README.md.
