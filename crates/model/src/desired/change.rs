@@ -1,0 +1,26 @@
+//! One edit of what was asked for.
+
+use super::{Noun, Resource, ResourceRef};
+use crate::Id;
+
+/// One edit. Several are applied together, so that an order among them does not matter to what is valid.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// The resource shall not exist; nothing may need it any more (`DependencyViolation`).
+    Delete(ResourceRef),
+    /// The resource shall exist and be like this.
+    Put(Resource),
+}
+
+impl Change {
+    /// The resource shall exist and be like this.
+    pub fn put(resource: impl Into<Resource>) -> Self {
+        Self::Put(resource.into())
+    }
+
+    /// The resource shall not exist.
+    #[must_use]
+    pub fn delete<K: Noun>(id: Id<K>) -> Self {
+        Self::Delete(K::to_ref(id))
+    }
+}

@@ -1,0 +1,236 @@
+//! The list of nouns, once: their tables, references and ids follow from it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rpds::RedBlackTreeMapSync;
+use serde::{Serialize, Serializer};
+
+use crate::resource::{
+    EgressOnlyGateway, Endpoint, EndpointKind, Eni, EniKind, Instance, InternetGateway, InternetHost, Name,
+    NatGateway, NetworkAcl, PrefixList, RouteTable, SecurityGroup, SecurityGroupRule, Service, Subnet, Vpc,
+};
+use crate::{Id, Kind};
+
+/// All resources of one kind by id; cloning shares everything.
+pub type Table<K> = RedBlackTreeMapSync<Id<K>, Arc<K>>;
+
+/// A kind that has a table in [`super::Desired`].
+pub trait Noun: Kind + Clone + PartialEq + fmt::Debug + Send + Sync {
+    /// Its id.
+    fn id(&self) -> Id<Self>;
+    /// What people call it.
+    fn name(&self) -> Option<&Name>;
+    /// The id, its kind remembered as a value.
+    fn to_ref(id: Id<Self>) -> ResourceRef;
+    /// The id, if it is of this kind.
+    fn from_ref(resource: ResourceRef) -> Option<Id<Self>>;
+    #[doc(hidden)]
+    #[allow(private_interfaces)]
+    fn table(tables: &Tables) -> &Table<Self>;
+}
+
+macro_rules! nouns {
+    ($( $Kind:ident $field:ident $prefix:literal $noun:literal; )*) => {
+        /// The id of a resource of any kind.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ResourceRef {
+            $( #[doc = concat!("The id of a ", $noun, ".")] $Kind(Id<$Kind>), )*
+        }
+
+        /// A resource of any kind.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Resource {
+            $( #[doc = concat!("A ", $noun, ".")] $Kind(Arc<$Kind>), )*
+        }
+
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub(super) struct Tables {
+            $( $field: Table<$Kind>, )*
+        }
+
+        impl ResourceRef {
+            /// What people call its kind.
+            #[must_use]
+            pub const fn noun(self) -> &'static str {
+                match self { $( Self::$Kind(_) => $noun, )* }
+            }
+        }
+
+        impl fmt::Display for ResourceRef {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self { $( Self::$Kind(id) => id.fmt(f), )* }
+            }
+        }
+
+        impl Resource {
+            /// Its id.
+            #[must_use]
+            pub fn id(&self) -> ResourceRef {
+                match self { $( Self::$Kind(r) => ResourceRef::$Kind(r.id), )* }
+            }
+
+            /// What people call it.
+            #[must_use]
+            pub fn name(&self) -> Option<&Name> {
+                match self { $( Self::$Kind(r) => r.name.as_ref(), )* }
+            }
+        }
+
+        impl Tables {
+            pub(super) fn get(&self, id: ResourceRef) -> Option<Resource> {
+                match id { $( ResourceRef::$Kind(id) => self.$field.get(&id).cloned().map(Resource::$Kind), )* }
+            }
+
+            pub(super) fn contains(&self, id: ResourceRef) -> bool {
+                match id { $( ResourceRef::$Kind(id) => self.$field.contains_key(&id), )* }
+            }
+
+            pub(super) fn insert(&mut self, resource: Resource) {
+                match resource { $( Resource::$Kind(r) => self.$field.insert_mut(r.id, r), )* };
+            }
+
+            pub(super) fn remove(&mut self, id: ResourceRef) {
+                match id { $( ResourceRef::$Kind(id) => self.$field.remove_mut(&id), )* };
+            }
+        }
+
+        $(
+            impl Kind for $Kind {
+                const PREFIX: &'static str = $prefix;
+                const NOUN: &'static str = $noun;
+            }
+
+            impl Noun for $Kind {
+                fn id(&self) -> Id<Self> {
+                    self.id
+                }
+                fn name(&self) -> Option<&Name> {
+                    self.name.as_ref()
+                }
+                fn to_ref(id: Id<Self>) -> ResourceRef {
+                    ResourceRef::$Kind(id)
+                }
+                fn from_ref(resource: ResourceRef) -> Option<Id<Self>> {
+                    if let ResourceRef::$Kind(id) = resource { Some(id) } else { None }
+                }
+                #[allow(private_interfaces)]
+                fn table(tables: &Tables) -> &Table<Self> {
+                    &tables.$field
+                }
+            }
+
+            impl From<$Kind> for Resource {
+                fn from(resource: $Kind) -> Self {
+                    Self::$Kind(Arc::new(resource))
+                }
+            }
+        )*
+    };
+}
+
+nouns! {
+    EgressOnlyGateway egress_only_gateways "eigw" "egress-only internet gateway";
+    Endpoint endpoints "vpce" "endpoint";
+    Eni enis "eni" "network interface";
+    Instance instances "i" "instance";
+    InternetGateway internet_gateways "igw" "internet gateway";
+    InternetHost internet_hosts "host" "internet host";
+    NatGateway nat_gateways "nat" "NAT gateway";
+    NetworkAcl network_acls "acl" "network ACL";
+    PrefixList prefix_lists "pl" "prefix list";
+    RouteTable route_tables "rtb" "route table";
+    SecurityGroup security_groups "sg" "security group";
+    Service services "vpce-svc" "service";
+    Subnet subnets "subnet" "subnet";
+    Vpc vpcs "vpc" "VPC";
+}
+
+/// Rules have ids but live inside their group.
+impl Kind for SecurityGroupRule {
+    const PREFIX: &'static str = "sgr";
+    const NOUN: &'static str = "security group rule";
+}
+
+impl Serialize for ResourceRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Resource {
+    /// What has to exist for this to make sense, and must outlive it.
+    ///
+    /// Routes' targets and rules' peers are not among them: they may go, and leave a black hole or a stale rule
+    /// (R2.11, R8.4).
+    #[must_use]
+    pub fn needs(&self) -> Vec<ResourceRef> {
+        use ResourceRef as R;
+        match self {
+            Self::EgressOnlyGateway(r) => vec![R::Vpc(r.vpc)],
+            Self::Endpoint(r) => {
+                let mut needs = vec![R::Vpc(r.vpc), R::Service(r.service)];
+                match &r.kind {
+                    EndpointKind::Gateway { tables } => {
+                        needs.extend(tables.iter().map(|&t| R::RouteTable(t)))
+                    }
+                    EndpointKind::Interface {
+                        enis: _,
+                        groups,
+                        private_dns: _,
+                    } => {
+                        needs.extend(groups.iter().map(|&g| R::SecurityGroup(g)));
+                    }
+                }
+                needs
+            }
+            Self::Eni(r) => {
+                let mut needs = vec![R::Subnet(r.subnet)];
+                needs.extend(r.groups.iter().map(|&g| R::SecurityGroup(g)));
+                match r.kind {
+                    EniKind::Endpoint(id) => needs.push(R::Endpoint(id)),
+                    EniKind::Instance { instance, device: _ } => needs.push(R::Instance(instance)),
+                    EniKind::NatGateway(id) => needs.push(R::NatGateway(id)),
+                }
+                needs
+            }
+            Self::Instance(_) | Self::InternetHost(_) | Self::PrefixList(_) => Vec::new(),
+            Self::InternetGateway(r) => r.vpc.map(R::Vpc).into_iter().collect(),
+            Self::NatGateway(r) => vec![R::Subnet(r.subnet)],
+            Self::NetworkAcl(r) => vec![R::Vpc(r.vpc)],
+            Self::RouteTable(r) => vec![R::Vpc(r.vpc)],
+            Self::SecurityGroup(r) => vec![R::Vpc(r.vpc)],
+            Self::Service(r) => r.prefix_list.map(R::PrefixList).into_iter().collect(),
+            Self::Subnet(r) => {
+                let mut needs = vec![R::Vpc(r.vpc)];
+                needs.extend(r.table.map(R::RouteTable));
+                needs.extend(r.acl.map(R::NetworkAcl));
+                needs
+            }
+            Self::Vpc(_) => Vec::new(),
+        }
+    }
+
+    /// Whether it is where packets enter and leave the process.
+    #[must_use]
+    pub fn has_link(&self) -> bool {
+        match self {
+            Self::Eni(eni) => match eni.kind {
+                EniKind::Instance { .. } => true,
+                EniKind::Endpoint(_) | EniKind::NatGateway(_) => false,
+            },
+            Self::InternetHost(_) | Self::Service(_) => true,
+            Self::EgressOnlyGateway(_)
+            | Self::Endpoint(_)
+            | Self::Instance(_)
+            | Self::InternetGateway(_)
+            | Self::NatGateway(_)
+            | Self::NetworkAcl(_)
+            | Self::PrefixList(_)
+            | Self::RouteTable(_)
+            | Self::SecurityGroup(_)
+            | Self::Subnet(_)
+            | Self::Vpc(_) => false,
+        }
+    }
+}
