@@ -1,12 +1,16 @@
-//! Packets as bytes and as values.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 pub mod buf;
+pub mod checksum;
 pub mod five_tuple;
 pub mod parse;
+mod quote;
 pub mod rewrite;
 
-pub use buf::{Gso, GsoKind, Offload, PacketBuf, PartialChecksum};
+pub use buf::{Gso, GsoKind, Offload, OffloadError, PacketBuf, PartialChecksum};
 pub use five_tuple::{FiveTuple, Protocol};
-pub use parse::{Fragment, ParseError, Parsed, PerPacket, TcpFlags, parse};
+pub use parse::{
+    Fragment, L4Checksum, Layer, ParseError, ParseErrorKind, Parsed, PerPacket, TcpFlags, parse, parse_bytes,
+};
 pub use rewrite::Rewrite;
