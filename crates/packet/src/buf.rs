@@ -90,6 +90,14 @@ impl PacketBuf {
         self.store[HEADROOM..HEADROOM + len].copy_from_slice(&packet[..len]);
     }
 
+    /// Adds bytes at the end of the packet, as many as fit.
+    pub fn append(&mut self, bytes: &[u8]) {
+        let room = (self.store.len() - self.end).min(MAX_PACKET - self.len());
+        let len = bytes.len().min(room);
+        self.store[self.end..self.end + len].copy_from_slice(&bytes[..len]);
+        self.end += len;
+    }
+
     /// The IP packet.
     #[must_use]
     #[inline]

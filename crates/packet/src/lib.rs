@@ -3,10 +3,17 @@
 
 pub mod buf;
 pub mod checksum;
+mod emit;
 pub mod five_tuple;
+pub mod fragment;
+pub mod geneve;
 pub mod parse;
 mod quote;
+pub mod reply;
 pub mod rewrite;
+pub mod segment;
+pub mod tunnel;
+pub mod vxlan;
 
 pub use buf::{Gso, GsoKind, Offload, OffloadError, PacketBuf, PartialChecksum};
 pub use five_tuple::{FiveTuple, Protocol};
