@@ -102,6 +102,15 @@ impl Desired {
         }
     }
 
+    /// What people call a resource of any kind.
+    #[must_use]
+    pub fn label_of(&self, resource: ResourceRef) -> String {
+        match self.tables.get(resource).as_ref().and_then(Resource::name) {
+            Some(name) => name.to_string(),
+            None => resource.to_string(),
+        }
+    }
+
     /// The link of an interface, a service or an internet host, if it has one.
     #[must_use]
     pub fn link<K: Noun>(&self, id: Id<K>) -> Option<LinkId> {

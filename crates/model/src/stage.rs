@@ -161,14 +161,12 @@ stages! {
         /// A gateway endpoint serves sources of its own VPC only.
         VpceGatewaySource = "vpce_gateway_source", aws "VPCE_GATEWAY_EGRESS_SOURCE_ADDRESS_RESTRICTION",
     }
-    /// What an interface endpoint accepts, and which way it opens.
+    /// What an interface endpoint accepts.
     InterfaceEndpoint = "interface-endpoint" {
         /// An interface endpoint carries TCP and UDP only.
         VpceProtocol = "vpce_protocol", aws none,
         /// The endpoint is not in the state available.
         VpceNotAvailable = "vpce_not_available", aws none,
-        /// A service cannot open a flow into the VPC of an endpoint.
-        VpceIntraVpc = "vpce_intra_vpc", aws "VPCE_INTRA_VPC_TRAFFIC",
     }
     /// The service's host that answers for an address.
     ServiceAttach = "service-attach" {
@@ -176,6 +174,42 @@ stages! {
         ServiceNoHost = "service_no_host", aws none,
         /// Every outside port towards the service is taken by another flow.
         ServicePortExhausted = "service_port_exhausted", aws none,
+    }
+    /// The public address that stands for a private one at the internet gateway, and back.
+    PublicAddress = "public-address" {
+        /// The source has no public address, so the internet gateway drops it, silently.
+        IgwNoPublic = "igw_no_public", aws "GATEWAY_REJECTS_SPOOFED_TRAFFIC",
+        /// No interface behind an internet gateway has the public address.
+        NoSuchPublic = "no_such_public", aws none,
+    }
+    /// An egress-only gateway lets IPv6 out and only replies back in.
+    EgressOnly = "egress-only" {
+        /// The packet belongs to no flow that was opened from inside.
+        EigwUnsolicited = "eigw_unsolicited", aws none,
+    }
+    /// The host outside every VPC that has the destination.
+    InternetHost = "internet-host" {
+        /// No internet host or service of the lab has the destination.
+        NoInternetHost = "no_internet_host", aws none,
+    }
+    /// The NAT gateway's address and a port of it take the place of the source.
+    SourceNat = "source-nat" {
+        /// A NAT gateway carries TCP, UDP and ICMP only.
+        NatProtocol = "nat_protocol", aws none,
+        /// The client is in the NAT gateway's own subnet, which is not supported.
+        NatSameSubnet = "nat_same_subnet", aws none,
+        /// All ports towards this destination are taken.
+        NatPortAllocation = "nat_port_allocation", aws none,
+    }
+    /// The client that an answer to a NAT gateway's address is for.
+    ReverseNat = "reverse-nat" {
+        /// The packet answers no flow that the gateway has translated.
+        NatNoBinding = "nat_no_binding", aws none,
+    }
+    /// The way back from a service: only answers have one.
+    ServiceReturn = "service-return" {
+        /// A service cannot open a flow into the VPC of an endpoint.
+        VpceIntraVpc = "vpce_intra_vpc", aws "VPCE_INTRA_VPC_TRAFFIC",
     }
     /// Checks on one packet once its path is known: size, fragments, TTL where a hop is visible.
     Guard = "guard" {
