@@ -1,13 +1,20 @@
 #![doc = include_str!("../README.md")]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod builder;
-mod index;
+mod dir24;
+mod index4;
+mod index6;
+mod kernel;
 mod prefix;
 mod runs;
 mod table;
+mod tree;
+mod trie;
+mod values;
 
 pub use builder::Builder;
-pub use index::{Index4, Index6};
+pub use index4::{Index4, Layout4};
+pub use index6::Index6;
 pub use prefix::{Prefix, PrefixError};
 pub use table::{Table, TableIter};

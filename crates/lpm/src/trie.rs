@@ -1,0 +1,359 @@
+//! The direct-18 bitmap trie behind large IPv4 tables.
+//!
+//! An array of 2^18 slots takes the first 18 bits of the address in one step; most answers of a full table are
+//! there or one node below it, because 18 + 6 is exactly a /24. A node decides six bits: one bitmap says which
+//! of the 64 places go on in a child, the other where a new answer starts. Children and answers lie
+//! consecutively, so counting bits gives the position.
+
+use crate::kernel::Kernel;
+use crate::runs::Run;
+use crate::values::Values;
+
+/// Bits decided by the slot array.
+pub(crate) const SLOT_BITS: u32 = 18;
+/// How many slots there are.
+pub(crate) const SLOTS: usize = 1 << SLOT_BITS;
+/// Bits left below a slot.
+const BELOW_BITS: u32 = 32 - SLOT_BITS;
+/// Bits decided by a node.
+const NODE_BITS: u32 = 6;
+/// In a slot: the other bits are the answer, not a node.
+const ANSWER: u32 = 1 << 31;
+/// How many look-ups of a batch go down side by side.
+const GROUP: usize = 32;
+
+/// Six bits of address.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Node {
+    /// Bit set: this place goes on in a child.
+    pub(crate) children: u64,
+    /// Bit set: this place's answer is another than that of the place before that has one.
+    pub(crate) starts: u64,
+    pub(crate) first_child: u32,
+    pub(crate) first_answer: u32,
+}
+
+/// Where nodes and answers are kept: the frozen [`Trie`], or the shared form that is updated in place.
+pub(crate) trait Arena {
+    fn slot(&self, slot: usize) -> u32;
+    fn node(&self, node: u32) -> Node;
+    fn answer(&self, answer: u32) -> u32;
+}
+
+/// Where a slot's nodes and answers are written, each block behind the one before.
+pub(crate) trait Sink {
+    /// Returns the position of the first.
+    fn nodes(&mut self, nodes: &[Node]) -> u32;
+    /// Returns the position of the first.
+    fn answers(&mut self, answers: &[u32]) -> u32;
+}
+
+/// A frozen trie.
+#[derive(Clone, Debug)]
+pub(crate) struct Trie {
+    slots: Box<[u32; SLOTS]>,
+    nodes: Box<[Node]>,
+    answers: Values,
+    pub(crate) kernel: Kernel,
+}
+
+impl Trie {
+    pub(crate) fn new(runs: &[Run<u32>]) -> Self {
+        let mut parts = Parts::default();
+        let mut slots = vec![0; SLOTS];
+        for_each_slot(runs, |slot, runs| slots[slot] = compile(&mut parts, runs, slot));
+        Self {
+            slots: slots.try_into().unwrap_or_else(|_| Box::new([ANSWER; SLOTS])),
+            nodes: parts.nodes.into(),
+            answers: parts.answers.into_iter().collect(),
+            kernel: Kernel::detect(),
+        }
+    }
+
+    /// What the trie occupies outside itself. Units: bytes.
+    pub(crate) fn memory(&self) -> usize {
+        size_of_val(&*self.slots) + size_of_val(&*self.nodes) + self.answers.memory()
+    }
+}
+
+impl Arena for Trie {
+    #[inline(always)]
+    fn slot(&self, slot: usize) -> u32 {
+        self.slots[slot]
+    }
+
+    #[inline(always)]
+    fn node(&self, node: u32) -> Node {
+        self.nodes[node as usize]
+    }
+
+    #[inline(always)]
+    fn answer(&self, answer: u32) -> u32 {
+        self.answers.at(answer as usize)
+    }
+}
+
+/// The answer for one address.
+#[inline(always)]
+pub(crate) fn find(arena: &impl Arena, addr: u32) -> u32 {
+    let slot = arena.slot(slot_of(addr));
+    answer_in(slot).unwrap_or_else(|| descend(arena, slot, addr))
+}
+
+/// The slot that holds an address.
+#[inline(always)]
+pub(crate) fn slot_of(addr: u32) -> usize {
+    (addr >> BELOW_BITS) as usize
+}
+
+/// The answer that holds for a whole slot.
+#[inline(always)]
+pub(crate) fn answer_in(slot: u32) -> Option<u32> {
+    (slot & ANSWER != 0).then_some(slot & !ANSWER)
+}
+
+/// [`find`] for each of `addrs`, several at a time so that the slots' cache misses overlap; what follows a slot is
+/// left to the processor, which guesses well that most addresses go one node deep.
+///
+/// Shape: the two are equally long.
+#[inline(always)]
+pub(crate) fn find_batch(arena: &impl Arena, addrs: &[u32], found: &mut [u32]) {
+    let (groups, rest) = addrs.as_chunks::<GROUP>();
+    let (found_groups, found_rest) = found.as_chunks_mut::<GROUP>();
+    for (addrs, found) in groups.iter().zip(found_groups) {
+        let slots = addrs.map(|addr| arena.slot(slot_of(addr)));
+        for ((found, &slot), &addr) in found.iter_mut().zip(&slots).zip(addrs) {
+            *found = answer_in(slot).unwrap_or_else(|| descend(arena, slot, addr));
+        }
+    }
+    for (&addr, found) in rest.iter().zip(found_rest) {
+        *found = find(arena, addr);
+    }
+}
+
+/// From the node in a slot to the answer.
+#[inline(always)]
+pub(crate) fn descend(arena: &impl Arena, node: u32, addr: u32) -> u32 {
+    // The bits not decided yet, at the top.
+    let (mut node, mut bits) = (arena.node(node), addr << SLOT_BITS);
+    loop {
+        let place = bits >> (32 - NODE_BITS);
+        if node.children >> place & 1 == 0 {
+            return arena.answer(node.first_answer + count(node.starts, place) - 1);
+        }
+        node = arena.node(node.first_child + count(node.children, place) - 1);
+        bits <<= NODE_BITS;
+    }
+}
+
+/// How many bits are set up to and including `place`.
+#[inline(always)]
+fn count(bitmap: u64, place: u32) -> u32 {
+    (bitmap << (63 - place)).count_ones()
+}
+
+/// Calls `each` with every slot and the runs that touch it, of which the first may have started before.
+pub(crate) fn for_each_slot<'r>(runs: &'r [Run<u32>], mut each: impl FnMut(usize, &'r [Run<u32>])) {
+    let mut rest = runs;
+    for slot in 0..SLOTS {
+        let touching = within(rest, last_of(slot));
+        each(slot, touching);
+        // The last one may reach into the next slot.
+        rest = &rest[touching.len() - 1..];
+        if let Some(next) = rest.get(1)
+            && last_of(slot).checked_add(1) == Some(next.start)
+        {
+            rest = &rest[1..];
+        }
+    }
+}
+
+/// Writes what is below `slot` and returns the slot's word. Shape: `runs` as from [`for_each_slot`].
+pub(crate) fn compile(sink: &mut impl Sink, runs: &[Run<u32>], slot: usize) -> u32 {
+    match runs {
+        &[Run { value, .. }] if value & ANSWER == 0 => value | ANSWER,
+        _ => {
+            let node = compile_node(sink, runs, first_of(slot), BELOW_BITS);
+            sink.nodes(&[node])
+        }
+    }
+}
+
+/// The first address of a slot.
+pub(crate) fn first_of(slot: usize) -> u32 {
+    (slot as u32) << BELOW_BITS
+}
+
+/// The last address of a slot.
+pub(crate) fn last_of(slot: usize) -> u32 {
+    first_of(slot) | ((1 << BELOW_BITS) - 1)
+}
+
+/// Shape: `runs` touch the `2^bits` addresses from `first` on.
+fn compile_node(sink: &mut impl Sink, runs: &[Run<u32>], first: u32, bits: u32) -> Node {
+    // With fewer than six bits left, the address bits are the upper ones of the place.
+    let (places, stride, step) = match bits.checked_sub(NODE_BITS) {
+        Some(below) => (64_u32, 1_u32, 1_u32 << below),
+        None => (1 << bits, 1 << (NODE_BITS - bits), 1),
+    };
+    let mut node = Node::default();
+    let (mut children, mut answers) = (Vec::new(), Vec::new());
+    let mut rest = runs;
+    for place in 0..places {
+        let start = first + place * step;
+        while let Some(next) = rest.get(1)
+            && next.start <= start
+        {
+            rest = &rest[1..];
+        }
+        let bit = 1 << (place * stride);
+        match within(rest, start + (step - 1)) {
+            &[Run { value, .. }] => {
+                if answers.last() != Some(&value) {
+                    node.starts |= bit;
+                    answers.push(value);
+                }
+            }
+            several => {
+                node.children |= bit;
+                children.push(compile_node(sink, several, start, bits - NODE_BITS));
+            }
+        }
+    }
+    node.first_child = sink.nodes(&children);
+    node.first_answer = sink.answers(&answers);
+    node
+}
+
+/// The first of `runs`, and those after it that start no later than `last`.
+fn within(runs: &[Run<u32>], last: u32) -> &[Run<u32>] {
+    let len = 1 + runs.iter().skip(1).take_while(|run| run.start <= last).count();
+    &runs[..len]
+}
+
+/// Nodes and answers of a trie being built.
+#[derive(Default)]
+struct Parts {
+    nodes: Vec<Node>,
+    answers: Vec<u32>,
+}
+
+impl Sink for Parts {
+    fn nodes(&mut self, nodes: &[Node]) -> u32 {
+        let first = self.nodes.len() as u32;
+        self.nodes.extend_from_slice(nodes);
+        first
+    }
+
+    fn answers(&mut self, answers: &[u32]) -> u32 {
+        let first = self.answers.len() as u32;
+        self.answers.extend_from_slice(answers);
+        first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(start: u32, value: u32) -> Run<u32> {
+        Run { start, value }
+    }
+
+    /// Cuts at every kind of place: slot and node borders, inside the last two bits, the ends of the line.
+    fn awkward() -> Vec<Run<u32>> {
+        let starts = [
+            0,
+            1,
+            2,
+            3,
+            4,
+            5,
+            255,
+            256,
+            257,
+            0x3f00,
+            0x3fff,
+            0x4000,
+            0x4001,
+            0x8000,
+            0x1_0000,
+            0x1_0100,
+            0x1_0101,
+            0x00ff_ffff,
+            0x0100_0000,
+            0x0a00_0000,
+            0x0a00_0001,
+            0x7fff_ffff,
+            0x8000_0000,
+            0xffff_bfff,
+            0xffff_c000,
+            0xffff_fffe,
+            0xffff_ffff,
+        ];
+        // No route, small and large values, and one above what a slot can hold.
+        starts
+            .iter()
+            .zip([0, 1, 70_000, 3 << 30].into_iter().cycle())
+            .map(|(&start, value)| run(start, value))
+            .collect()
+    }
+
+    fn expected(runs: &[Run<u32>], addr: u32) -> u32 {
+        runs[runs.partition_point(|run| run.start <= addr) - 1].value
+    }
+
+    #[test]
+    fn every_kernel_finds_the_run_a_sorted_list_says() {
+        let narrow: Vec<Run<u32>> = awkward().iter().map(|r| run(r.start, r.start & 0xff)).collect();
+        for runs in [
+            vec![run(0, 0)],
+            vec![run(0, 9)],
+            vec![run(0, u32::MAX)],
+            awkward(),
+            narrow,
+        ] {
+            let mut trie = Trie::new(&runs);
+            let addrs: Vec<u32> = runs
+                .iter()
+                .flat_map(|r| {
+                    [
+                        r.start.wrapping_sub(1),
+                        r.start,
+                        r.start.wrapping_add(1),
+                        r.start ^ 0x2000,
+                    ]
+                })
+                .collect();
+            for kernel in Kernel::available() {
+                trie.kernel = kernel;
+                for &addr in &addrs {
+                    assert_eq!(trie.lookup(addr), expected(&runs, addr), "{addr:#x}, {kernel:?}");
+                }
+                for len in 0..=addrs.len().min(70) {
+                    let mut found = vec![1; len];
+                    trie.lookup_batch(&addrs[..len], &mut found);
+                    let one_by_one: Vec<u32> =
+                        addrs[..len].iter().map(|&addr| expected(&runs, addr)).collect();
+                    assert_eq!(found, one_by_one, "{len} at a time, {kernel:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_slot_of_one_answer_takes_no_node() {
+        assert_eq!(
+            Trie::new(&[run(0, 0), run(0x4000, 1), run(0x8000, 2)])
+                .nodes
+                .len(),
+            0
+        );
+        assert_eq!(
+            Trie::new(&[run(0, 0), run(0x4100, 1), run(0x8000, 2)])
+                .nodes
+                .len(),
+            1
+        );
+    }
+}
