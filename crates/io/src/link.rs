@@ -120,7 +120,7 @@ impl Link {
     #[must_use]
     pub fn offloads(&self) -> Offloads {
         match self {
-            Self::Memory(_) => Offloads::ALL,
+            Self::Memory(memory) => memory.offloads(),
             Self::Tun(tun) => tun.offloads(),
             Self::Corrupt(_) | Self::Delay(_) | Self::Drop(_) | Self::Pcap(_) => {
                 self.inner().map_or(Offloads::NONE, Self::offloads)

@@ -15,7 +15,7 @@ use std::time::Duration;
 use support::{Lab, PATIENCE, Pump, within};
 use vpc_io::{
     Backend, Event, InterfaceName, Link, LinkDrop, LinkError, NetNs, NetNsError, Offloads, Poller, Received,
-    Sent, Tun, TunConfig, TunError, selftest,
+    Sent, TrainPool, Tun, TunConfig, TunError, Writer, selftest,
 };
 use vpc_packet::{Gso, GsoKind, Offload, PacketBuf, PartialChecksum};
 
@@ -411,6 +411,28 @@ fn trap_9_a_write_to_a_down_interface_is_a_named_drop_and_the_link_recovers() {
         let got = socket.recv(&mut buffer).unwrap();
         assert_eq!(&buffer[..got], b"here");
     }
+}
+
+#[test]
+fn trap_9_a_train_lost_to_a_down_interface_counts_every_datagram() {
+    let Some((lab, tun, socket)) = receiver(Backend::Vnet, Offloads::ALL) else {
+        return;
+    };
+    let (mut writer, mut pool) = (Writer::new(Link::Tun(tun)), TrainPool::default());
+    for _ in 0..3 {
+        writer
+            .push(&mut pool, &mut datagram(&socket, b"lost"), 28)
+            .unwrap();
+    }
+    lab.set_up("eth0", false);
+    writer.flush(&mut pool).unwrap();
+    assert_eq!(writer.link().counters().dropped(LinkDrop::Down), 3);
+    lab.set_up("eth0", true);
+    writer
+        .push(&mut pool, &mut datagram(&socket, b"here"), 28)
+        .unwrap();
+    writer.flush(&mut pool).unwrap();
+    assert_eq!(socket.recv(&mut [0; 100]).unwrap(), 4);
 }
 
 #[test]

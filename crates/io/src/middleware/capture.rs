@@ -152,7 +152,7 @@ mod tests {
         let clock = || Duration::new(7, 9);
         let mut link = Capture::with_clock(Link::Memory(left), file.clone(), clock).unwrap();
         let mut packet = PacketBuf::new();
-        assert_eq!(right.send(&PacketBuf::from_packet(&[1; 3])), Sent::Accepted);
+        assert_eq!(right.send(&mut PacketBuf::from_packet(&[1; 3])), Sent::Accepted);
         assert_eq!(link.recv(&mut packet).unwrap(), Received::Packet);
         assert_eq!(link.recv(&mut packet).unwrap(), Received::Empty);
         assert_eq!(
