@@ -63,12 +63,6 @@ pub enum LinkError {
         /// The device.
         name: InterfaceName,
     },
-    /// The capture behind a `Pcap` link cannot be written to.
-    #[error("cannot write the capture: {source}")]
-    Capture {
-        /// Why.
-        source: io::Error,
-    },
     /// Anything else the kernel refused.
     #[error("{name}: cannot {doing}: {source}")]
     Os {
