@@ -1,5 +1,7 @@
 //! What has to hold for each noun, stated once, whichever way the change came.
 
+mod connect;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -8,8 +10,9 @@ use vpc_lpm::Prefix;
 use super::{Desired, Noun, Problem, Resource, ResourceRef, Violation};
 use crate::Id;
 use crate::resource::{
-    Destination, Direction, Endpoint, EndpointKind, Eni, EniKind, Family, InternetHost, NetworkAcl, Peer,
-    PrefixList, Provider, RouteTable, RouteTarget, SecurityGroup, Service, Subnet, Vpc,
+    Destination, Direction, Endpoint, EndpointKind, Eni, EniKind, Family, InternetHost, NatGateway,
+    NetworkAcl, Peer, PrefixList, Provider, RouteTable, RouteTarget, SecurityGroup, Service, Subnet,
+    VirtualGateway, Vpc,
 };
 
 /// Quotas of an account's default settings. Source: vpc-semantics §19.
@@ -83,7 +86,13 @@ impl Desired {
             Resource::Service(r) => self.check_service(r, &mut report),
             Resource::Subnet(r) => self.check_subnet(r, &mut report),
             Resource::Vpc(r) => self.check_vpc(r, &mut report),
-            Resource::EgressOnlyGateway(_) | Resource::InternetGateway(_) | Resource::NatGateway(_) => {}
+            Resource::InternetGateway(r) => self.check_edge(r.vpc, r.edge_table, &mut report),
+            Resource::Peering(r) => self.check_peering(r, &mut report),
+            Resource::TransitAttachment(r) => self.check_transit_attachment(r, &mut report),
+            Resource::TransitRouteTable(r) => self.check_transit_route_table(r, &mut report),
+            Resource::VirtualGateway(r) => self.check_virtual_gateway(r, &mut report),
+            Resource::NatGateway(r) => self.check_nat_gateway(r, &mut report),
+            Resource::EgressOnlyGateway(_) | Resource::TransitGateway(_) => {}
         }
     }
 
@@ -288,6 +297,9 @@ impl Desired {
                 report,
             )
         });
+        if self.is_edge_table(table.id) {
+            self.check_edge_routes(table, report);
+        }
         for endpoint in self.gateway_endpoints(table.id) {
             let list = self.get(endpoint.service).and_then(|service| service.prefix_list);
             if let Some(list) = list.filter(|&list| table.routes.contains_key(&Destination::List(list))) {
@@ -335,6 +347,30 @@ impl Desired {
                 ResourceRef::NatGateway(id),
                 self.get(id).and_then(|g| self.vpc_of(g.subnet)).map(|v| v.id),
             ),
+            RouteTarget::Peering(id) => {
+                let elsewhere = self.get(id).filter(|peering| peering.other_end(vpc.id).is_none());
+                (
+                    ResourceRef::Peering(id),
+                    elsewhere.map(|peering| peering.requester),
+                )
+            }
+            RouteTarget::Transit(id) => {
+                if self.get(id).is_some()
+                    && self
+                        .attachments(vpc.id)
+                        .all(|attachment| attachment.gateway != id)
+                {
+                    report.add(
+                        "routes",
+                        Problem::NotAttached {
+                            what: ResourceRef::TransitGateway(id),
+                            vpc: Vpc::to_ref(vpc.id),
+                        },
+                    );
+                }
+                return;
+            }
+            RouteTarget::Virtual(id) => (ResourceRef::VirtualGateway(id), self.get(id).and_then(|g| g.vpc)),
         };
         if let Some(theirs) = theirs {
             same_vpc("routes", what, theirs, vpc.id, report);
@@ -379,6 +415,25 @@ impl Desired {
                     report,
                 )
             });
+        }
+    }
+
+    /// The interface of a NAT gateway is its own, in its subnet, with an IPv4 address.
+    fn check_nat_gateway(&self, gateway: &NatGateway, report: &mut Report<'_>) {
+        let eni = self
+            .get(gateway.eni)
+            .filter(|eni| eni.kind == EniKind::NatGateway(gateway.id) && eni.subnet == gateway.subnet);
+        match eni {
+            None => report.add(
+                "interface",
+                Problem::NotFound {
+                    what: Eni::to_ref(gateway.eni),
+                },
+            ),
+            Some(eni) if !eni.addresses.iter().any(|a| a.private.is_ipv4()) => {
+                report.add("address", Problem::None { what: "IPv4 address" })
+            }
+            Some(_) => {}
         }
     }
 
@@ -511,9 +566,13 @@ impl Desired {
             let Provider::Host { namespace, .. } = &r.provider;
             (Service::to_ref(r.id), namespace)
         });
+        let far = self
+            .iter::<VirtualGateway>()
+            .map(|r| (VirtualGateway::to_ref(r.id), &r.namespace));
         let mut others = instances
             .chain(hosts)
             .chain(services)
+            .chain(far)
             .filter(|(id, _)| *id != report.resource);
         if let Some((by, _)) = others.find(|(_, other)| *other == namespace) {
             report.add(
@@ -701,11 +760,16 @@ const fn field_of(what: ResourceRef) -> &'static str {
         ResourceRef::InternetHost(_) => "internet",
         ResourceRef::NatGateway(_) => "nat_gateway",
         ResourceRef::NetworkAcl(_) => "network_acl",
+        ResourceRef::Peering(_) => "peering",
         ResourceRef::PrefixList(_) => "prefix_list",
         ResourceRef::RouteTable(_) => "routes",
         ResourceRef::SecurityGroup(_) => "security_groups",
         ResourceRef::Service(_) => "service",
         ResourceRef::Subnet(_) => "subnet",
+        ResourceRef::TransitAttachment(_) => "attachment",
+        ResourceRef::TransitGateway(_) => "transit_gateway",
+        ResourceRef::TransitRouteTable(_) => "table",
+        ResourceRef::VirtualGateway(_) => "virtual_gateway",
         ResourceRef::Vpc(_) => "vpc",
     }
 }
