@@ -20,20 +20,20 @@ impl Desired {
                 }
                 Destination::List(id) => match self.get(id) {
                     Some(list) => {
-                        counts[usize::from(list.family == Family::V6)] += if list.aws_managed {
-                            1
-                        } else {
-                            usize::from(list.max_entries)
-                        };
+                        counts[usize::from(list.family == Family::V6)] += list.weight();
                         check_target_family(list.family, target, report);
                     }
-                    None => report.add(
-                        "routes",
-                        Problem::NotFound {
-                            what: PrefixList::to_ref(id),
-                        },
-                    ),
+                    None => report.add("routes", Problem::NotFound { what: PrefixList::to_ref(id) }),
                 },
+            }
+            let is_block = vpc.blocks().any(|block| destination == Destination::Prefix(block));
+            let is_subnet = || {
+                let mut subnets = self.dependents_of_kind::<Subnet>(Vpc::to_ref(vpc.id));
+                subnets.any(|subnet| subnet.blocks().any(|block| destination == Destination::Prefix(block)))
+            };
+            let may_be_local = is_block || self.is_edge_table(table.id) && is_subnet();
+            if target == RouteTarget::Local && !may_be_local {
+                report.add("routes", Problem::LocalElsewhere { destination });
             }
             if matches!(target, RouteTarget::GatewayEndpoint(_)) {
                 report.add("routes", Problem::RouteOfEndpoint { destination });
@@ -41,14 +41,7 @@ impl Desired {
             self.check_target_vpc(vpc, target, report);
         }
         counts.iter().for_each(|&count| {
-            at_most(
-                "routes of a table",
-                count,
-                limit::ROUTES_PER_TABLE,
-                "RouteLimitExceeded",
-                "routes",
-                report,
-            )
+            at_most("routes of a table", count, limit::ROUTES_PER_TABLE, "RouteLimitExceeded", "routes", report)
         });
         if self.is_edge_table(table.id) {
             self.check_edge_routes(table, report);
@@ -56,12 +49,7 @@ impl Desired {
         for endpoint in self.gateway_endpoints(table.id) {
             let list = self.get(endpoint.service).and_then(|service| service.prefix_list);
             if let Some(list) = list.filter(|&list| table.routes.contains_key(&Destination::List(list))) {
-                report.add(
-                    "routes",
-                    Problem::RouteExists {
-                        destination: Destination::List(list),
-                    },
-                );
+                report.add("routes", Problem::RouteExists { destination: Destination::List(list) });
             }
         }
     }
@@ -73,10 +61,8 @@ impl Desired {
         check_target_family(Family::of(prefix), target, report);
         let to_appliance = matches!(target, RouteTarget::Eni(_) | RouteTarget::Nat(_));
         for block in vpc.blocks().filter(|block| block.covers(prefix)) {
-            let whole_subnet = || {
-                self.dependents_of_kind::<Subnet>(Vpc::to_ref(vpc.id))
-                    .any(|s| s.blocks().any(|b| b == prefix))
-            };
+            let whole_subnet =
+                || self.dependents_of_kind::<Subnet>(Vpc::to_ref(vpc.id)).any(|s| s.blocks().any(|b| b == prefix));
             let fine = if block == prefix {
                 to_appliance || target == RouteTarget::Local
             } else {
@@ -96,29 +82,18 @@ impl Desired {
             RouteTarget::GatewayEndpoint(id) => (ResourceRef::Endpoint(id), self.get(id).map(|e| e.vpc)),
             RouteTarget::Internet(id) => (ResourceRef::InternetGateway(id), self.get(id).and_then(|g| g.vpc)),
             RouteTarget::Local => return,
-            RouteTarget::Nat(id) => (
-                ResourceRef::NatGateway(id),
-                self.get(id).and_then(|g| self.vpc_of(g.subnet)).map(|v| v.id),
-            ),
+            RouteTarget::Nat(id) => {
+                (ResourceRef::NatGateway(id), self.get(id).and_then(|g| self.vpc_of(g.subnet)).map(|v| v.id))
+            }
             RouteTarget::Peering(id) => {
                 let elsewhere = self.get(id).filter(|peering| peering.other_end(vpc.id).is_none());
-                (
-                    ResourceRef::Peering(id),
-                    elsewhere.map(|peering| peering.requester),
-                )
+                (ResourceRef::Peering(id), elsewhere.map(|peering| peering.requester))
             }
             RouteTarget::Transit(id) => {
-                if self.get(id).is_some()
-                    && self
-                        .attachments(vpc.id)
-                        .all(|attachment| attachment.gateway != id)
-                {
+                if self.get(id).is_some() && self.attachments(vpc.id).all(|attachment| attachment.gateway != id) {
                     report.add(
                         "routes",
-                        Problem::NotAttached {
-                            what: ResourceRef::TransitGateway(id),
-                            vpc: Vpc::to_ref(vpc.id),
-                        },
+                        Problem::NotAttached { what: ResourceRef::TransitGateway(id), vpc: Vpc::to_ref(vpc.id) },
                     );
                 }
                 return;
@@ -133,16 +108,12 @@ impl Desired {
 
 fn check_target_family(family: Family, target: RouteTarget, report: &mut Report<'_>) {
     let problem = match (family, target) {
-        (Family::V4, RouteTarget::EgressOnly(_)) => Problem::Family {
-            value: target.to_string(),
-            got: "an IPv6 gateway",
-            expected: "an IPv4 target",
-        },
-        (Family::V6, RouteTarget::Nat(_)) => Problem::Family {
-            value: target.to_string(),
-            got: "an IPv4 gateway",
-            expected: "an IPv6 target",
-        },
+        (Family::V4, RouteTarget::EgressOnly(_)) => {
+            Problem::Family { value: target.to_string(), got: "an IPv6 gateway", expected: "an IPv4 target" }
+        }
+        (Family::V6, RouteTarget::Nat(_)) => {
+            Problem::Family { value: target.to_string(), got: "an IPv4 gateway", expected: "an IPv6 target" }
+        }
         (Family::V4 | Family::V6, _) => return,
     };
     report.add("routes", problem);
