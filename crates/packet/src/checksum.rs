@@ -186,6 +186,9 @@ pub enum Verification {
 }
 
 /// Checks the layer-4 checksum of a parsed packet, complete or partial.
+///
+/// Deviation: the pseudo-header has the addresses of the IP header, also where IPv6 would take the last one of a
+/// routing header (RFC 8200 §8.1) or a mobile host's home address (RFC 6275 §6.3).
 #[must_use]
 pub fn verify(buf: &PacketBuf, parsed: &Parsed) -> Verification {
     verify_bytes(buf.bytes(), parsed)
