@@ -20,15 +20,18 @@ impl Sum {
 
     /// Adds a slice that begins at an even offset of the message; an odd last byte is padded with zero.
     #[must_use]
+    #[inline]
     pub fn bytes(self, bytes: &[u8]) -> Self {
         let (words, tail) = bytes.as_chunks::<4>();
         // Native order first, one swap at the end: the sum does not care (RFC 1071 §2(B)).
         let mut sum: u64 = words.iter().map(|w| u64::from(u32::from_ne_bytes(*w))).sum();
-        let mut last = [0; 4];
-        if let Some(room) = last.get_mut(..tail.len()) {
-            room.copy_from_slice(tail);
+        if !tail.is_empty() {
+            let mut last = [0; 4];
+            for (to, from) in last.iter_mut().zip(tail) {
+                *to = *from;
+            }
+            sum += u64::from(u32::from_ne_bytes(last));
         }
-        sum += u64::from(u32::from_ne_bytes(last));
         Self(self.0 + u64::from(u16::from_be(fold(sum))))
     }
 
