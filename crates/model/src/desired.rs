@@ -59,11 +59,7 @@ impl Desired {
                 next.check(resource, &mut violations);
             }
         }
-        if violations.is_empty() {
-            Ok(next)
-        } else {
-            Err(violations)
-        }
+        if violations.is_empty() { Ok(next) } else { Err(violations) }
     }
 
     /// All resources of a kind.
@@ -130,11 +126,7 @@ impl Desired {
         let owners: Vec<ResourceRef> = self.links.keys().copied().collect();
         self.next_link = self.next_link.max(earlier.next_link);
         for owner in owners {
-            let link = earlier
-                .links
-                .get(&owner)
-                .copied()
-                .unwrap_or_else(|| self.fresh_link());
+            let link = earlier.links.get(&owner).copied().unwrap_or_else(|| self.fresh_link());
             self.links.insert_mut(owner, link);
         }
         self
@@ -142,16 +134,12 @@ impl Desired {
 
     /// What refers to a resource and would be broken without it.
     pub fn dependents(&self, resource: ResourceRef) -> impl Iterator<Item = ResourceRef> + '_ {
-        self.dependents
-            .get(&resource)
-            .into_iter()
-            .flat_map(|set| set.iter().copied())
+        self.dependents.get(&resource).into_iter().flat_map(|set| set.iter().copied())
     }
 
     /// The resources of one kind that refer to another resource.
     pub fn dependents_of_kind<K: Noun>(&self, resource: ResourceRef) -> impl Iterator<Item = &K> {
-        self.dependents(resource)
-            .filter_map(|dependent| K::from_ref(dependent).and_then(|id| self.get(id)))
+        self.dependents(resource).filter_map(|dependent| K::from_ref(dependent).and_then(|id| self.get(id)))
     }
 
     /// The VPC of a subnet.
@@ -185,15 +173,8 @@ impl Desired {
                 if let Some(name) = resource.name() {
                     let key = (id.noun(), name.clone());
                     if let Some(other) = self.names.get(&key).filter(|other| **other != id) {
-                        let problem = Problem::NameTaken {
-                            name: name.clone(),
-                            by: *other,
-                        };
-                        return Err(Violation {
-                            resource: id,
-                            field: "name",
-                            problem,
-                        });
+                        let problem = Problem::NameTaken { name: name.clone(), by: *other };
+                        return Err(Violation { resource: id, field: "name", problem });
                     }
                     self.names.insert_mut(key, id);
                 }
@@ -206,11 +187,7 @@ impl Desired {
             }
             Change::Delete(id) => {
                 if !self.tables.contains(id) {
-                    return Err(Violation {
-                        resource: id,
-                        field: "id",
-                        problem: Problem::NotFound { what: id },
-                    });
+                    return Err(Violation { resource: id, field: "id", problem: Problem::NotFound { what: id } });
                 }
                 self.remove_indexes(id);
                 self.links.remove_mut(&id);
