@@ -24,6 +24,10 @@ use vpc_lpm::{Builder, Prefix, Table};
 
 #[path = "lookup/bench.rs"]
 mod bench;
+#[path = "../tests/support/keys.rs"]
+mod keys;
+#[path = "../tests/support/random.rs"]
+mod random;
 
 const USAGE: &str = "usage: lookup TABLE ADDRESSES | lookup --bench TABLE [ADDRESSES]";
 
@@ -34,9 +38,8 @@ fn main() -> ExitCode {
             println!("{USAGE}");
             Ok(())
         }
-        ["--bench", table] => read_table(table).and_then(|routes| bench::run(&routes, &[])),
-        ["--bench", table, addrs] => read_table(table)
-            .and_then(|routes| bench::run(&routes, &read_lines(addrs, "an IP address", parse_addr)?)),
+        ["--bench", table] => measure(table, None),
+        ["--bench", table, addrs] => measure(table, Some(addrs)),
         [table, addrs] if !table.starts_with('-') => answer(table, addrs),
         _ => Err(USAGE.into()),
     };
@@ -49,9 +52,16 @@ fn main() -> ExitCode {
     }
 }
 
+fn measure(table: &str, addrs: Option<&str>) -> Result<(), String> {
+    let routes = read_table(table)?;
+    let addrs = addrs.map_or(Ok(Vec::new()), read_addrs)?;
+    bench::run(&routes, &addrs);
+    Ok(())
+}
+
 fn answer(table: &str, addrs: &str) -> Result<(), String> {
     let routes = read_table(table)?;
-    let addrs = read_lines(addrs, "an IP address", parse_addr)?;
+    let addrs = read_addrs(addrs)?;
     let table: Table<&str> = routes
         .iter()
         .map(|(prefix, value)| (*prefix, value.as_str()))
@@ -85,6 +95,10 @@ fn read_table(path: &str) -> Result<Vec<(Prefix, String)>, String> {
             Some(before) => Err(format!("`{prefix}` is in the table already, as entry {before}")),
         }
     })
+}
+
+fn read_addrs(path: &str) -> Result<Vec<IpAddr>, String> {
+    read_lines(path, "an IP address", parse_addr)
 }
 
 fn read_lines<T>(

@@ -77,7 +77,8 @@ impl Index6 {
             .map_or(0, |tree| tree.lookup(lower(addr)))
     }
 
-    fn from_runs(runs: &[Run<u128>]) -> Self {
+    /// Shape: the first run holds from address zero on, wherever it says it starts.
+    pub(crate) fn from_runs(runs: &[Run<u128>]) -> Self {
         let small = runs
             .iter()
             .map(|run| run.value)

@@ -70,6 +70,17 @@ impl Trie {
         }
     }
 
+    /// The answer for `addr`.
+    #[inline]
+    pub(crate) fn lookup(&self, addr: u32) -> u32 {
+        self.kernel.find(self, addr)
+    }
+
+    /// Shape: the two are equally long.
+    pub(crate) fn lookup_batch(&self, addrs: &[u32], found: &mut [u32]) {
+        self.kernel.find_batch(self, addrs, found);
+    }
+
     /// What the trie occupies outside itself. Units: bytes.
     pub(crate) fn memory(&self) -> usize {
         size_of_val(&*self.slots) + size_of_val(&*self.nodes) + self.answers.memory()
