@@ -22,8 +22,8 @@ const SPARE: usize = 1 << 15;
 pub(super) struct Fib4 {
     routes: Routes,
     arena: Arc<Arena4>,
-    /// How much of `arena` is written.
-    used: (u32, u32),
+    /// What is being written behind what `arena` has; kept for its memory.
+    parts: Parts,
     published: Published<Arena4>,
 }
 
@@ -38,18 +38,26 @@ impl Fib4 {
         let arena = Arc::new(Arena4::new(&slots, &parts));
         Self {
             routes,
-            used: parts.end(),
+            parts: Parts::after(parts.end()),
             published: Published::new(Arc::clone(&arena)),
             arena,
         }
     }
 
     pub(super) fn change(&mut self, first: u32, len: u8, value: Option<u32>) -> Option<u32> {
-        let (before, changed) = self.routes.change(first, len, value);
-        for slot in changed {
-            self.update(slot);
+        if u32::from(len) < SLOT_BITS {
+            let (before, changed) = self.routes.change_short(first, len, value);
+            for slot in changed {
+                self.update(slot);
+            }
+            before
+        } else {
+            let before = self.routes.change_inside(first, len, value);
+            if before != value {
+                self.update(slot_of(first));
+            }
+            before
         }
-        before
     }
 
     pub(super) fn get(&self, first: u32, len: u8) -> Option<u32> {
@@ -70,20 +78,18 @@ impl Fib4 {
 
     fn update(&mut self, slot: usize) {
         let runs = self.routes.runs(slot);
-        let mut parts = Parts::after(self.used);
-        let mut word = compile(&mut parts, &runs, slot);
-        if !self.arena.holds(parts.end()) {
-            self.renew(&parts);
-            parts = Parts::after(self.used);
-            word = compile(&mut parts, &runs, slot);
+        let mut word = compile(&mut self.parts, &runs, slot);
+        if !self.arena.holds(self.parts.end()) {
+            self.renew();
+            word = compile(&mut self.parts, &runs, slot);
         }
-        self.arena.write(&parts);
-        self.used = parts.end();
+        self.arena.write(&self.parts);
+        self.parts.restart(self.parts.end());
         self.arena.slots[slot].store(word, Ordering::Release);
     }
 
-    /// Copies what is in use into a new arena, which has room for as much again and for `parts`.
-    fn renew(&mut self, parts: &Parts) {
+    /// Copies what is in use into a new arena, which has room for as much again and for what is being written.
+    fn renew(&mut self) {
         let mut copied = Parts::default();
         let slots: Vec<u32> = (0..SLOTS)
             .map(|slot| match self.arena.slot(slot) {
@@ -94,9 +100,9 @@ impl Fib4 {
                 }
             })
             .collect();
-        self.used = copied.end();
-        copied.spare = (parts.nodes.len(), parts.answers.len());
+        copied.spare = (self.parts.nodes.len(), self.parts.answers.len());
         self.arena = Arc::new(Arena4::new(&slots, &copied));
+        self.parts.restart(copied.end());
         self.published.replace(Arc::clone(&self.arena));
     }
 }
@@ -228,6 +234,12 @@ impl Parts {
         }
     }
 
+    fn restart(&mut self, first: (u32, u32)) {
+        self.nodes.clear();
+        self.answers.clear();
+        self.first = first;
+    }
+
     fn end(&self) -> (u32, u32) {
         (
             self.first.0 + self.nodes.len() as u32,
@@ -289,38 +301,32 @@ impl Routes {
         routes
     }
 
-    /// Sets or takes out a route; returns its value before, and the slots in which answers may have changed.
-    fn change(&mut self, first: u32, len: u8, value: Option<u32>) -> (Option<u32>, Vec<usize>) {
-        let (before, changed) = if u32::from(len) < SLOT_BITS {
-            self.change_short(first, len, value)
-        } else {
-            self.change_inside(first, len, value)
-        };
-        self.len = self.len + usize::from(value.is_some()) - usize::from(before.is_some());
-        (before, if before == value { Vec::new() } else { changed })
-    }
-
-    fn change_inside(&mut self, first: u32, len: u8, value: Option<u32>) -> (Option<u32>, Vec<usize>) {
-        let slot = slot_of(first);
-        let routes = &mut self.inside[slot];
+    /// Sets or takes out a route of a slot; returns its value before.
+    fn change_inside(&mut self, first: u32, len: u8, value: Option<u32>) -> Option<u32> {
+        let routes = &mut self.inside[slot_of(first)];
         let place = routes.binary_search_by_key(&(first, len), |route| (route.first, route.len));
-        let before = match (place, value) {
+        match (place, value) {
             (Ok(at), Some(value)) => Some(std::mem::replace(&mut routes[at].value, value)),
-            (Ok(at), None) => Some(routes.remove(at).value),
+            (Ok(at), None) => {
+                self.len -= 1;
+                Some(routes.remove(at).value)
+            }
             (Err(at), Some(value)) => {
+                self.len += 1;
                 routes.insert(at, Route { first, len, value });
                 None
             }
             (Err(_), None) => None,
-        };
-        (before, vec![slot])
+        }
     }
 
+    /// Sets or takes out a route around slots; returns its value before, and the slots in which answers change.
     fn change_short(&mut self, first: u32, len: u8, value: Option<u32>) -> (Option<u32>, Vec<usize>) {
         let before = match value {
             Some(value) => self.short.insert((first, len), value),
             None => self.short.remove(&(first, len)),
         };
+        self.len = self.len + usize::from(value.is_some()) - usize::from(before.is_some());
         // What now holds where this route did: itself, or the next longest around it.
         let now = (0..=len)
             .rev()
@@ -399,7 +405,7 @@ mod tests {
         let mut fib = Fib4::new(Vec::new());
         fib.change(0x0a00_0001, 32, Some(1));
         let old = Arc::clone(&fib.arena);
-        fib.renew(&Parts::default());
+        fib.renew();
         fib.change(0x0a00_0001, 32, Some(2));
         assert_eq!((old.lookup(0x0a00_0001), fib.arena.lookup(0x0a00_0001)), (1, 2));
     }
@@ -407,12 +413,12 @@ mod tests {
     #[test]
     fn setting_what_is_set_changes_no_slot() {
         let mut routes = Routes::new(&[]);
-        assert_eq!(routes.change(0x0a00_0000, 8, Some(1)).1.len(), 1 << 10);
-        assert_eq!(routes.change(0x0a00_0000, 8, Some(1)), (Some(1), vec![]));
-        assert_eq!(routes.change(0x0a00_0000, 10, Some(2)).1.len(), 1 << 8);
+        assert_eq!(routes.change_short(0x0a00_0000, 8, Some(1)).1.len(), 1 << 10);
+        assert_eq!(routes.change_short(0x0a00_0000, 8, Some(1)), (Some(1), vec![]));
+        assert_eq!(routes.change_short(0x0a00_0000, 10, Some(2)).1.len(), 1 << 8);
         // The /8 no longer holds in the quarter that the /10 took.
-        assert_eq!(routes.change(0x0a00_0000, 8, Some(3)).1.len(), 3 << 8);
-        assert_eq!(routes.change(0x0a00_0000, 10, None).1.len(), 1 << 8);
-        assert_eq!(routes.change(0x0b00_0000, 24, None), (None, vec![]));
+        assert_eq!(routes.change_short(0x0a00_0000, 8, Some(3)).1.len(), 3 << 8);
+        assert_eq!(routes.change_short(0x0a00_0000, 10, None).1.len(), 1 << 8);
+        assert_eq!(routes.change_short(0x0b00_0000, 16, None), (None, vec![]));
     }
 }
