@@ -32,16 +32,9 @@ impl Fib4 {
     pub(super) fn new(routes: Vec<(Prefix, u32)>) -> Self {
         let routes = Routes::new(&spans4(routes));
         let mut parts = Parts::default();
-        let slots: Vec<u32> = (0..SLOTS)
-            .map(|slot| compile(&mut parts, &routes.runs(slot), slot))
-            .collect();
+        let slots: Vec<u32> = (0..SLOTS).map(|slot| compile(&mut parts, &routes.runs(slot), slot)).collect();
         let arena = Arc::new(Arena4::new(&slots, &parts));
-        Self {
-            routes,
-            parts: Parts::after(parts.end()),
-            published: Published::new(Arc::clone(&arena)),
-            arena,
-        }
+        Self { routes, parts: Parts::after(parts.end()), published: Published::new(Arc::clone(&arena)), arena }
     }
 
     pub(super) fn change(&mut self, first: u32, len: u8, value: Option<u32>) -> Option<u32> {
@@ -109,17 +102,10 @@ impl Fib4 {
 
 /// The node as it is after everything below it was written to `sink`.
 fn copy(arena: &impl Arena, node: Node, sink: &mut impl Sink) -> Node {
-    let children: Vec<Node> = (0..node.children.count_ones())
-        .map(|i| copy(arena, arena.node(node.first_child + i), sink))
-        .collect();
-    let answers: Vec<u32> = (0..node.starts.count_ones())
-        .map(|i| arena.answer(node.first_answer + i))
-        .collect();
-    Node {
-        first_child: sink.nodes(&children),
-        first_answer: sink.answers(&answers),
-        ..node
-    }
+    let children: Vec<Node> =
+        (0..node.children.count_ones()).map(|i| copy(arena, arena.node(node.first_child + i), sink)).collect();
+    let answers: Vec<u32> = (0..node.starts.count_ones()).map(|i| arena.answer(node.first_answer + i)).collect();
+    Node { first_child: sink.nodes(&children), first_answer: sink.answers(&answers), ..node }
 }
 
 /// What readers walk through. Only slots change once they are visible.
@@ -143,9 +129,7 @@ impl Arena4 {
         let room = |used: usize, spare: usize| 2 * used + spare + SPARE;
         let arena = Self {
             slots: slots.iter().map(|&word| AtomicU32::new(word)).collect(),
-            nodes: std::iter::repeat_with(SharedNode::default)
-                .take(room(parts.nodes.len(), parts.spare.0))
-                .collect(),
+            nodes: std::iter::repeat_with(SharedNode::default).take(room(parts.nodes.len(), parts.spare.0)).collect(),
             answers: std::iter::repeat_with(AtomicU32::default)
                 .take(room(parts.answers.len(), parts.spare.1))
                 .collect(),
@@ -177,12 +161,7 @@ impl Arena4 {
             shared.first_child.store(node.first_child, Ordering::Relaxed);
             shared.first_answer.store(node.first_answer, Ordering::Relaxed);
         }
-        for (shared, &answer) in self
-            .answers
-            .iter()
-            .skip(parts.first.1 as usize)
-            .zip(&parts.answers)
-        {
+        for (shared, &answer) in self.answers.iter().skip(parts.first.1 as usize).zip(&parts.answers) {
             shared.store(answer, Ordering::Relaxed);
         }
     }
@@ -228,10 +207,7 @@ struct Parts {
 
 impl Parts {
     fn after(first: (u32, u32)) -> Self {
-        Self {
-            first,
-            ..Self::default()
-        }
+        Self { first, ..Self::default() }
     }
 
     fn restart(&mut self, first: (u32, u32)) {
@@ -241,10 +217,7 @@ impl Parts {
     }
 
     fn end(&self) -> (u32, u32) {
-        (
-            self.first.0 + self.nodes.len() as u32,
-            self.first.1 + self.answers.len() as u32,
-        )
+        (self.first.0 + self.nodes.len() as u32, self.first.1 + self.answers.len() as u32)
     }
 }
 
@@ -330,11 +303,7 @@ impl Routes {
         // What now holds where this route did: itself, or the next longest around it.
         let now = (0..=len)
             .rev()
-            .find_map(|len| {
-                self.short
-                    .get(&(first & mask(len), len))
-                    .map(|&value| (len + 1, value))
-            })
+            .find_map(|len| self.short.get(&(first & mask(len), len)).map(|&value| (len + 1, value)))
             .unwrap_or((0, 0));
         let last = first | !mask(len);
         let changed = (slot_of(first)..=slot_of(last))
@@ -356,16 +325,12 @@ impl Routes {
             return self.short.get(&(first, len)).copied();
         }
         let routes = &self.inside[slot_of(first)];
-        let at = routes
-            .binary_search_by_key(&(first, len), |route| (route.first, route.len))
-            .ok()?;
+        let at = routes.binary_search_by_key(&(first, len), |route| (route.first, route.len)).ok()?;
         Some(routes[at].value)
     }
 
     fn runs(&self, slot: usize) -> Vec<Run<u32>> {
-        let inside = self.inside[slot]
-            .iter()
-            .map(|route| (route.first, route.first | !mask(route.len), route.value));
+        let inside = self.inside[slot].iter().map(|route| (route.first, route.first | !mask(route.len), route.value));
         runs_within(first_of(slot), last_of(slot), self.around[slot].1, inside)
     }
 }
@@ -390,11 +355,7 @@ mod tests {
             let value = (i % 3 != 0).then_some(i);
             fib.change(addr, 32, value);
             replaced += u32::from(Arc::as_ptr(&fib.arena) != first);
-            assert_eq!(
-                reader.latest().lookup(addr),
-                value.unwrap_or(0),
-                "after {i} updates"
-            );
+            assert_eq!(reader.latest().lookup(addr), value.unwrap_or(0), "after {i} updates");
         }
         assert!(replaced > 0);
         assert!(fib.memory() < 4 << 20, "{}", fib.memory());
