@@ -71,7 +71,8 @@ impl Index6 {
         self.lower.get((value - self.first_lower) as usize).map_or(0, |tree| tree.lookup(lower(addr)))
     }
 
-    fn from_runs(runs: &[Run<u128>]) -> Self {
+    /// Shape: the first run holds from address zero on, wherever it says it starts.
+    pub(crate) fn from_runs(runs: &[Run<u128>]) -> Self {
         let small = runs.iter().map(|run| run.value).filter(|&value| value < LARGE).max();
         let first_lower = small.unwrap_or(0) + 1;
         let mut trees = Vec::new();
