@@ -37,12 +37,7 @@ pub struct EngineConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self {
-            flows: 1 << 20,
-            seed: 0,
-            timeouts: Timeouts::default(),
-            cache: true,
-        }
+        Self { flows: 1 << 20, seed: 0, timeouts: Timeouts::default(), cache: true }
     }
 }
 
@@ -141,8 +136,7 @@ impl Engine {
         let key = FlowKey { link, tuple };
         let known = self.flows.admit(&key, &parsed.packet, now);
         let generation = self.snapshot.generation();
-        let fresh =
-            known.filter(|&at| self.config.cache && self.flows.memo(at).path.generation == generation);
+        let fresh = known.filter(|&at| self.config.cache && self.flows.memo(at).path.generation == generation);
         let at = match fresh {
             Some(at) => at,
             None => match self.walk_and_commit(now, key, &parsed, known) {
@@ -181,37 +175,19 @@ impl Engine {
     #[must_use]
     pub fn explain(&self, now: Time, link: LinkId, parsed: &Parsed) -> Explanation {
         let mut trace = Trace::default();
-        let (outcome, tuple) = match (
-            self.fragments.peek(link, parsed, now),
-            self.snapshot.ingress(link),
-        ) {
+        let (outcome, tuple) = match (self.fragments.peek(link, parsed, now), self.snapshot.ingress(link)) {
             (Some(tuple), Some(ingress)) => {
                 let about = parsed.quoted.map(FiveTuple::reversed);
-                let key = FlowKey {
-                    link,
-                    tuple: about.unwrap_or(tuple),
-                };
+                let key = FlowKey { link, tuple: about.unwrap_or(tuple) };
                 let connection = self.connection(&key);
                 let about = about.filter(|_| connection.is_some());
-                (
-                    Ok(walk(
-                        self.view(&key, connection, about.is_some()),
-                        ingress,
-                        tuple,
-                        about,
-                        &mut trace,
-                    )),
-                    tuple,
-                )
+                (Ok(walk(self.view(&key, connection, about.is_some()), ingress, tuple, about, &mut trace)), tuple)
             }
             (None, _) => (Err(DropReason::FragmentUnknown), parsed.tuple),
             (_, None) => (Err(DropReason::Malformed), parsed.tuple),
         };
-        let guarded = outcome
-            .as_ref()
-            .ok()
-            .filter(|o| o.verdict.is_ok())
-            .map(|o| self.path(o, tuple).guard(&parsed.packet));
+        let guarded =
+            outcome.as_ref().ok().filter(|o| o.verdict.is_ok()).map(|o| self.path(o, tuple).guard(&parsed.packet));
         self.snapshot.explanation(link, &tuple, trace, outcome, guarded)
     }
 
@@ -245,20 +221,11 @@ impl Engine {
         let connection = known.and_then(|at| Some((self.flows.connection(at)?, at.side())));
         let opens = connection.is_none_or(|(_, side)| side == Side::Initiator);
         let is_connection = connection.is_some();
-        let outcome = walk(
-            self.view(&key, connection, false),
-            ingress,
-            key.tuple,
-            None,
-            &mut Silent,
-        );
+        let outcome = walk(self.view(&key, connection, false), ingress, key.tuple, None, &mut Silent);
         let path = self.path(&outcome, key.tuple);
         let at = match (&outcome.verdict, known) {
             (Ok(exit), _) if opens => {
-                let responder = FlowKey {
-                    link: exit.link,
-                    tuple: outcome.at.reversed(),
-                };
+                let responder = FlowKey { link: exit.link, tuple: outcome.at.reversed() };
                 let agreement = Agreement {
                     bindings: outcome.bindings,
                     tracked: outcome.tracked,
@@ -283,49 +250,26 @@ impl Engine {
         parsed: &Parsed,
         now: Time,
     ) -> Result<FlowRef, DropReason> {
-        match self
-            .flows
-            .commit(known, key, agreement.clone(), &parsed.packet, now)
-        {
+        match self.flows.commit(known, key, agreement.clone(), &parsed.packet, now) {
             Ok(at) => Ok(at),
             // Somebody else's answers arrive under this key; ours will be judged as a flow of their own.
             Err(CommitError::Collision) => {
-                let alone = Agreement {
-                    responder: None,
-                    ..agreement
-                };
-                self.flows
-                    .commit(known, key, alone, &parsed.packet, now)
-                    .map_err(|_| DropReason::FlowTableFull)
+                let alone = Agreement { responder: None, ..agreement };
+                self.flows.commit(known, key, alone, &parsed.packet, now).map_err(|_| DropReason::FlowTableFull)
             }
             Err(CommitError::Full) => Err(DropReason::FlowTableFull),
         }
     }
 
     /// ICMP errors belong to the flow they quote; each is judged for itself and nothing is remembered (R8.15).
-    fn process_error(
-        &mut self,
-        link: LinkId,
-        buf: &mut PacketBuf,
-        parsed: &Parsed,
-        quoted: FiveTuple,
-    ) -> Action {
+    fn process_error(&mut self, link: LinkId, buf: &mut PacketBuf, parsed: &Parsed, quoted: FiveTuple) -> Action {
         let Some(ingress) = self.snapshot.ingress(link) else {
             return self.drop(DropReason::Malformed, 1);
         };
-        let key = FlowKey {
-            link,
-            tuple: quoted.reversed(),
-        };
+        let key = FlowKey { link, tuple: quoted.reversed() };
         let connection = self.connection(&key);
         let about = connection.map(|_| key.tuple);
-        let outcome = walk(
-            self.view(&key, connection, about.is_some()),
-            ingress,
-            parsed.tuple,
-            about,
-            &mut Silent,
-        );
+        let outcome = walk(self.view(&key, connection, about.is_some()), ingress, parsed.tuple, about, &mut Silent);
         self.counters.walks += 1;
         let out = match outcome.verdict {
             Ok(exit) => exit.link,
@@ -346,12 +290,7 @@ impl Engine {
     #[cold]
     fn cut(&mut self, buf: &mut PacketBuf, parsed: &Parsed, mtu: u16, link: LinkId) -> Action {
         let outbox = &mut self.outbox;
-        let piece = |piece: &mut PacketBuf| {
-            outbox.push_back(Transmit {
-                link,
-                packet: piece.bytes().to_vec(),
-            })
-        };
+        let piece = |piece: &mut PacketBuf| outbox.push_back(Transmit { link, packet: piece.bytes().to_vec() });
         if fragment(buf, parsed, mtu, &mut self.scratch, piece).is_err() {
             return self.drop(DropReason::TooBig, parsed.packet.segments);
         }
@@ -372,12 +311,9 @@ impl Engine {
     ) -> Action {
         // Everything else is dropped in silence (R1.15).
         let answer = if reason == DropReason::TooBig {
-            path.limit
-                .tells
-                .and_then(|from| too_big(buf, parsed, from, path.limit.mtu))
+            path.limit.tells.and_then(|from| too_big(buf, parsed, from, path.limit.mtu))
         } else {
-            path.ttl_counted_by
-                .and_then(|from| time_exceeded(buf, parsed, from))
+            path.ttl_counted_by.and_then(|from| time_exceeded(buf, parsed, from))
         };
         if let Some(packet) = answer {
             self.counters.originated += 1;
@@ -399,22 +335,9 @@ impl Engine {
         Some((self.flows.connection(at)?, at.side()))
     }
 
-    fn view<'a>(
-        &'a self,
-        key: &FlowKey,
-        connection: Option<(&'a Connection, Side)>,
-        related: bool,
-    ) -> View<'a> {
-        let salt = self
-            .hasher
-            .hash_one(connection.map_or(*key, |(connection, _)| connection.initiator()));
-        View {
-            snapshot: &self.snapshot,
-            flows: &self.flows,
-            connection,
-            salt,
-            related,
-        }
+    fn view<'a>(&'a self, key: &FlowKey, connection: Option<(&'a Connection, Side)>, related: bool) -> View<'a> {
+        let salt = self.hasher.hash_one(connection.map_or(*key, |(connection, _)| connection.initiator()));
+        View { snapshot: &self.snapshot, flows: &self.flows, connection, salt, related }
     }
 
     fn path(&self, outcome: &Outcome, tuple: FiveTuple) -> Path {

@@ -32,9 +32,7 @@ const LIFE: Duration = Duration::from_secs(30);
 
 impl Fragments {
     pub(crate) fn new(hasher: SeedableRandomState) -> Self {
-        Self {
-            ports: HashMap::with_capacity_and_hasher(CAPACITY, hasher),
-        }
+        Self { ports: HashMap::with_capacity_and_hasher(CAPACITY, hasher) }
     }
 
     /// The packet's tuple with ports, also for later fragments; `None` when the first one was not seen.
@@ -44,10 +42,7 @@ impl Fragments {
             Fragment::Whole => Some(tuple),
             Fragment::First { id } => {
                 self.make_room(now);
-                self.ports.insert(
-                    datagram(link, &tuple, id),
-                    (tuple.src_port, tuple.dst_port, now + LIFE),
-                );
+                self.ports.insert(datagram(link, &tuple, id), (tuple.src_port, tuple.dst_port, now + LIFE));
                 Some(tuple)
             }
             Fragment::Later { id, .. } => self.find(link, &tuple, id, now),
@@ -68,11 +63,7 @@ impl Fragments {
             return Some(*tuple);
         }
         let &(src_port, dst_port, until) = self.ports.get(&datagram(link, tuple, id))?;
-        (now < until).then_some(FiveTuple {
-            src_port,
-            dst_port,
-            ..*tuple
-        })
+        (now < until).then_some(FiveTuple { src_port, dst_port, ..*tuple })
     }
 
     fn make_room(&mut self, now: Time) {
@@ -91,11 +82,5 @@ impl Fragments {
 }
 
 const fn datagram(link: LinkId, tuple: &FiveTuple, id: u32) -> Datagram {
-    Datagram {
-        link,
-        src: tuple.src,
-        dst: tuple.dst,
-        protocol: tuple.protocol,
-        id,
-    }
+    Datagram { link, src: tuple.src, dst: tuple.dst, protocol: tuple.protocol, id }
 }

@@ -47,11 +47,7 @@ pub(crate) struct Limit {
 
 impl Limit {
     /// The widest element: a VPC's own network, which says nothing about what does not fit.
-    pub(crate) const VPC: Self = Self {
-        mtu: 9_001,
-        fragments: false,
-        tells: None,
-    };
+    pub(crate) const VPC: Self = Self { mtu: 9_001, fragments: false, tells: None };
 }
 
 /// What a path does with one packet, once the flow's verdict is known.

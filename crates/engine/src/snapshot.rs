@@ -14,8 +14,8 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use vpc_lpm::{Prefix, Table};
 use vpc_model::resource::{
-    Destination, Endpoint, Eni, InternetGateway, InternetHost, NatGateway, NetworkAcl, RouteTable,
-    SecurityGroup, Service, Subnet, Vpc,
+    Destination, Endpoint, Eni, InternetGateway, InternetHost, NatGateway, NetworkAcl, RouteTable, SecurityGroup,
+    Service, Subnet, Vpc,
 };
 use vpc_model::{Desired, Id, LinkId};
 

@@ -13,8 +13,8 @@ use crate::path::Limit;
 use crate::snapshot::{EniRole, Idx, Ingress, Outside, Target, V6Edge};
 use crate::stage::{
     Attach, Back, EgressOnly, Evidence, FindInternetHost, GatewayEndpoint, InterfaceEndpoint, LocalDelivery,
-    NetworkAclStage, PrivateAddress, PublicAddress, ReverseNat, RouteLookup, SecurityGroupStage,
-    ServiceAttach, ServiceReturn, SourceDestCheck, SourceNat, Stage, SubnetOf, Tracking, Unicast, View,
+    NetworkAclStage, PrivateAddress, PublicAddress, ReverseNat, RouteLookup, SecurityGroupStage, ServiceAttach,
+    ServiceReturn, SourceDestCheck, SourceNat, Stage, SubnetOf, Tracking, Unicast, View,
 };
 
 /// Watches a walk. Both hooks default to nothing, so `Silent` compiles away.
@@ -163,40 +163,22 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                 let subnet = snapshot.enis[eni].subnet;
                 w.place(Place::Eni(snapshot.enis[eni].id, Direction::Egress));
                 w.step(Unicast)?;
-                w.step(SourceDestCheck {
-                    eni,
-                    direction: Direction::Egress,
-                })?;
+                w.step(SourceDestCheck { eni, direction: Direction::Egress })?;
                 w.security_group(eni, Direction::Egress)?;
-                if snapshot.subnets[subnet].contains(w.at.dst) {
-                    Hop::Deliver(subnet)
-                } else {
-                    Hop::Leave(subnet)
-                }
+                if snapshot.subnets[subnet].contains(w.at.dst) { Hop::Deliver(subnet) } else { Hop::Leave(subnet) }
             }
             Hop::Leave(subnet) => {
                 let entry = &snapshot.subnets[subnet];
                 w.place(Place::LeaveSubnet(entry.id));
-                w.step(NetworkAclStage {
-                    acl: entry.acl,
-                    direction: Direction::Egress,
-                })?;
+                w.step(NetworkAclStage { acl: entry.acl, direction: Direction::Egress })?;
                 match w.step(RouteLookup { table: entry.table })? {
                     Target::Local => Hop::Enter(w.step(SubnetOf { vpc: entry.vpc })?, Via::Host),
-                    Target::Eni(appliance) => {
-                        Hop::Enter(snapshot.enis[appliance].subnet, Via::Appliance(appliance))
-                    }
-                    Target::Nat(gateway) => {
-                        Hop::Enter(snapshot.nat_gateways[gateway].subnet, Via::Nat(gateway))
-                    }
+                    Target::Eni(appliance) => Hop::Enter(snapshot.enis[appliance].subnet, Via::Appliance(appliance)),
+                    Target::Nat(gateway) => Hop::Enter(snapshot.nat_gateways[gateway].subnet, Via::Nat(gateway)),
                     Target::Internet(gateway) => {
                         let public = w.step(PublicAddress { gateway })?;
                         w.translate_source(public);
-                        w.narrow(Limit {
-                            mtu: 1_500,
-                            fragments: true,
-                            tells: entry.cidr.nth(1),
-                        });
+                        w.narrow(Limit { mtu: 1_500, fragments: true, tells: entry.cidr.nth(1) });
                         Hop::Internet
                     }
                     Target::EgressOnly => {
@@ -219,20 +201,13 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
             Hop::Enter(subnet, via) => {
                 let entry = &snapshot.subnets[subnet];
                 w.place(Place::EnterSubnet(entry.id, w.via(via)));
-                w.step(NetworkAclStage {
-                    acl: entry.acl,
-                    direction: Direction::Ingress,
-                })?;
+                w.step(NetworkAclStage { acl: entry.acl, direction: Direction::Ingress })?;
                 match via {
                     Via::Host => Hop::Deliver(subnet),
                     Via::Appliance(eni) => Hop::ToEni(eni),
                     Via::Nat(gateway) => {
                         let after = w.step(SourceNat { gateway })?;
-                        w.bind(
-                            NatGateway::to_ref(snapshot.nat_gateways[gateway].id),
-                            after,
-                            timeout::NAT,
-                        );
+                        w.bind(NatGateway::to_ref(snapshot.nat_gateways[gateway].id), after, timeout::NAT);
                         w.pass_nat(gateway);
                         Hop::Leave(subnet)
                     }
@@ -244,26 +219,16 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                 w.place(Place::Eni(entry.id, Direction::Ingress));
                 match entry.role {
                     EniRole::Instance(link) => {
-                        w.step(SourceDestCheck {
-                            eni,
-                            direction: Direction::Ingress,
-                        })?;
+                        w.step(SourceDestCheck { eni, direction: Direction::Ingress })?;
                         w.security_group(eni, Direction::Ingress)?;
-                        return Ok(Exit {
-                            link,
-                            to: Receiver::Eni(entry.id),
-                        });
+                        return Ok(Exit { link, to: Receiver::Eni(entry.id) });
                     }
                     EniRole::Endpoint(endpoint) => {
                         w.always_tracked = true;
                         w.security_group(eni, Direction::Ingress)?;
                         w.place(Place::Endpoint(snapshot.endpoints[endpoint].id));
                         let service = w.step(InterfaceEndpoint { endpoint })?;
-                        w.narrow(Limit {
-                            mtu: 8_500,
-                            fragments: false,
-                            tells: None,
-                        });
+                        w.narrow(Limit { mtu: 8_500, fragments: false, tells: None });
                         w.clamp(8_500);
                         Hop::ToService(service, Eni::to_ref(entry.id), Attach::Own)
                     }
@@ -286,17 +251,11 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                     false => match w.step(FindInternetHost)? {
                         Outside::Host(host) => {
                             let entry = &snapshot.hosts[host];
-                            return Ok(Exit {
-                                link: entry.link,
-                                to: Receiver::Host(entry.id),
-                            });
+                            return Ok(Exit { link: entry.link, to: Receiver::Host(entry.id) });
                         }
                         Outside::Service(service) => {
                             let entry = &snapshot.services[service];
-                            return Ok(Exit {
-                                link: entry.link,
-                                to: Receiver::Service(entry.id),
-                            });
+                            return Ok(Exit { link: entry.link, to: Receiver::Service(entry.id) });
                         }
                     },
                 }
@@ -306,10 +265,7 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                 w.place(Place::Service(entry.id));
                 let after = w.step(ServiceAttach { service, owner, to })?;
                 w.bind(owner, after, timeout::ENDPOINT);
-                return Ok(Exit {
-                    link: entry.link,
-                    to: Receiver::Service(entry.id),
-                });
+                return Ok(Exit { link: entry.link, to: Receiver::Service(entry.id) });
             }
             Hop::FromService(service) => {
                 w.place(Place::Service(snapshot.services[service].id));
@@ -319,21 +275,12 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                         let endpoint = snapshot.endpoints.position(id).ok_or(DropReason::VpceIntraVpc)?;
                         w.place(Place::Endpoint(id));
                         w.translate(before, after);
-                        Hop::Enter(
-                            w.step(SubnetOf {
-                                vpc: snapshot.endpoints[endpoint].vpc,
-                            })?,
-                            Via::Host,
-                        )
+                        Hop::Enter(w.step(SubnetOf { vpc: snapshot.endpoints[endpoint].vpc })?, Via::Host)
                     }
                     Back::Eni(id, before, after) => {
                         let eni = snapshot.enis.position(id).ok_or(DropReason::VpceIntraVpc)?;
                         w.translate(before, after);
-                        w.narrow(Limit {
-                            mtu: 8_500,
-                            fragments: false,
-                            tells: None,
-                        });
+                        w.narrow(Limit { mtu: 8_500, fragments: false, tells: None });
                         w.clamp(8_500);
                         Hop::FromEni(eni)
                     }
@@ -371,11 +318,7 @@ impl<P: Probe> Walk<'_, '_, P> {
 
     fn spend_hop(&mut self) -> Result<(), DropReason> {
         self.hops += 1;
-        if self.hops > HOP_BUDGET {
-            Err(DropReason::RoutingLoop)
-        } else {
-            Ok(())
-        }
+        if self.hops > HOP_BUDGET { Err(DropReason::RoutingLoop) } else { Ok(()) }
     }
 
     fn security_group(&mut self, eni: Idx<Eni>, direction: Direction) -> Result<(), DropReason> {
@@ -398,18 +341,10 @@ impl<P: Probe> Walk<'_, '_, P> {
     fn enter_vpc(&mut self) -> Result<Idx<Subnet>, DropReason> {
         let snapshot = self.view.snapshot;
         let edge = match self.at.dst {
-            IpAddr::V6(address) => snapshot
-                .internet
-                .blocks
-                .longest_match_v6(address)
-                .map(|(_, &edge)| edge),
+            IpAddr::V6(address) => snapshot.internet.blocks.longest_match_v6(address).map(|(_, &edge)| edge),
             IpAddr::V4(_) => None,
         };
-        self.narrow(Limit {
-            mtu: 1_500,
-            fragments: true,
-            tells: None,
-        });
+        self.narrow(Limit { mtu: 1_500, fragments: true, tells: None });
         match edge {
             Some(V6Edge { vpc, open }) => {
                 if !open {
@@ -420,9 +355,7 @@ impl<P: Probe> Walk<'_, '_, P> {
             None => {
                 let (gateway, private) = self.step(PrivateAddress)?;
                 self.translate_destination(private);
-                self.step(SubnetOf {
-                    vpc: snapshot.internet_gateways[gateway].vpc,
-                })
+                self.step(SubnetOf { vpc: snapshot.internet_gateways[gateway].vpc })
             }
         }
     }
@@ -432,11 +365,7 @@ impl<P: Probe> Walk<'_, '_, P> {
         self.always_tracked = true;
         let address = IpAddr::V4(self.view.snapshot.nat_gateways[gateway].address);
         self.ttl_counted_by = Some(address);
-        self.narrow(Limit {
-            mtu: 8_500,
-            fragments: true,
-            tells: Some(address),
-        });
+        self.narrow(Limit { mtu: 8_500, fragments: true, tells: Some(address) });
         self.clamp(8_500);
     }
 
@@ -457,12 +386,7 @@ impl<P: Probe> Walk<'_, '_, P> {
         let before = self.about.unwrap_or(self.at);
         // A path with more translations than a connection can remember does not exist: each kind of element is
         // met at most once between two ends.
-        let _ = self.bindings.try_push(Binding {
-            owner,
-            before,
-            after,
-            idle,
-        });
+        let _ = self.bindings.try_push(Binding { owner, before, after, idle });
         self.translate(before, after);
     }
 
@@ -505,10 +429,7 @@ impl<P: Probe> Walk<'_, '_, P> {
     }
 
     fn into_outcome(self, verdict: Result<Exit, DropReason>) -> Outcome {
-        let tracked = self
-            .judged
-            .iter()
-            .filter(|(_, tracking)| self.always_tracked || *tracking == Tracking::Tracked);
+        let tracked = self.judged.iter().filter(|(_, tracking)| self.always_tracked || *tracking == Tracking::Tracked);
         Outcome {
             verdict,
             at: self.at,

@@ -39,12 +39,7 @@ struct Node {
 
 impl Wheel {
     pub(crate) const fn new() -> Self {
-        Self {
-            elapsed: 0,
-            occupied: [0; LEVELS],
-            heads: [NONE; DUE + 1],
-            nodes: Vec::new(),
-        }
+        Self { elapsed: 0, occupied: [0; LEVELS], heads: [NONE; DUE + 1], nodes: Vec::new() }
     }
 
     /// Asks for a look at `slot` soon after `at`: in the first tick that begins after it.
@@ -109,24 +104,13 @@ impl Wheel {
 
     fn put(&mut self, slot: u32, list: usize) {
         let missing = (slot as usize + 1).saturating_sub(self.nodes.len());
-        self.nodes.extend(std::iter::repeat_n(
-            Node {
-                before: NONE,
-                after: NONE,
-                list: NOWHERE,
-            },
-            missing,
-        ));
+        self.nodes.extend(std::iter::repeat_n(Node { before: NONE, after: NONE, list: NOWHERE }, missing));
         self.disarm(slot);
         if list < DUE {
             self.occupied[list >> BITS] |= 1 << (list & 63);
         }
         let head = self.heads[list];
-        self.nodes[slot as usize] = Node {
-            before: NONE,
-            after: head,
-            list: list as u16,
-        };
+        self.nodes[slot as usize] = Node { before: NONE, after: head, list: list as u16 };
         if head != NONE {
             self.nodes[head as usize].before = slot;
         }

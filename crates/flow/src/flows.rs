@@ -33,12 +33,7 @@ pub struct FlowsConfig {
 
 impl Default for FlowsConfig {
     fn default() -> Self {
-        Self {
-            capacity: 1 << 20,
-            refused_for: Duration::from_secs(10),
-            seed: 0,
-            ports: PortRange::ALL,
-        }
+        Self { capacity: 1 << 20, refused_for: Duration::from_secs(10), seed: 0, ports: PortRange::ALL }
     }
 }
 
@@ -62,10 +57,7 @@ impl FlowRef {
     /// The same entry seen from the other side.
     #[must_use]
     pub const fn other_side(self) -> Self {
-        Self {
-            slot: self.slot,
-            tag: self.tag ^ 1,
-        }
+        Self { slot: self.slot, tag: self.tag ^ 1 }
     }
 }
 
@@ -239,8 +231,7 @@ impl<M: Default> Flows<M> {
     #[must_use]
     #[inline]
     pub fn memo(&self, at: FlowRef) -> &M {
-        self.get(at)
-            .map_or(&self.blank, |entry| &entry.memos[at.side().index()])
+        self.get(at).map_or(&self.blank, |entry| &entry.memos[at.side().index()])
     }
 
     /// What is attached to a side, to be changed; what is written to an entry that has ended is forgotten.
@@ -266,8 +257,7 @@ impl<M: Default> Flows<M> {
     /// What a side has sent.
     #[must_use]
     pub fn counts(&self, at: FlowRef) -> Counts {
-        self.get(at)
-            .map_or_else(Counts::default, |entry| entry.counts[at.side().index()])
+        self.get(at).map_or_else(Counts::default, |entry| entry.counts[at.side().index()])
     }
 
     /// Counts a packet that [`Self::admit`] found no flow for and that was then refused.
@@ -304,9 +294,7 @@ impl<M: Default> Flows<M> {
         now: Time,
     ) -> Result<FlowRef, CommitError> {
         self.now = self.now.max(now);
-        let known = at
-            .filter(|at| self.get(*at).is_some())
-            .or_else(|| self.find(&key));
+        let known = at.filter(|at| self.get(*at).is_some()).or_else(|| self.find(&key));
         let own = known.map(|at| at.slot);
         if let Some(at) = known
             && at.side() == Side::Responder
@@ -376,9 +364,7 @@ impl<M: Default> Flows<M> {
     /// `None` when there is no room; nothing is counted ([`Self::count`]).
     pub fn refuse(&mut self, at: Option<FlowRef>, key: FlowKey, now: Time) -> Option<FlowRef> {
         self.now = self.now.max(now);
-        let known = at
-            .filter(|at| self.get(*at).is_some())
-            .or_else(|| self.find(&key));
+        let known = at.filter(|at| self.get(*at).is_some()).or_else(|| self.find(&key));
         if known.is_some() {
             return known;
         }
@@ -387,8 +373,7 @@ impl<M: Default> Flows<M> {
         }
         self.clear_key(None, &key);
         let slot = self.insert(key, Fate::Refused);
-        self.wheel
-            .arm(slot, self.entries[slot as usize].connection.deadline());
+        self.wheel.arm(slot, self.entries[slot as usize].connection.deadline());
         Some(self.reference(Place::new(slot, Side::Initiator)))
     }
 
@@ -416,22 +401,13 @@ impl<M: Default> Flows<M> {
         let start = ((u64::from(count) * (salt >> 32)) >> 32) as u32;
         (0..count)
             .map(|step| (first + (start + step) % count) as u16)
-            .find(|port| {
-                self.is_free(
-                    owner,
-                    FiveTuple {
-                        src_port: *port,
-                        ..after
-                    },
-                )
-            })
+            .find(|port| self.is_free(owner, FiveTuple { src_port: *port, ..after }))
     }
 
     /// Whether no live binding of `owner` has this `after`.
     #[must_use]
     pub fn is_free(&self, owner: ResourceRef, after: FiveTuple) -> bool {
-        self.holder(owner, &after)
-            .is_none_or(|holder| self.entries[holder.slot as usize].is_due(self.now))
+        self.holder(owner, &after).is_none_or(|holder| self.entries[holder.slot as usize].is_due(self.now))
     }
 
     /// Ends an entry at once; its end is reported by the next [`Self::expire`].
@@ -456,8 +432,7 @@ impl<M: Default> Flows<M> {
                     if entry.is_due(self.now) {
                         self.lapse(slot);
                     }
-                    self.wheel
-                        .arm(slot, self.entries[slot as usize].connection.deadline());
+                    self.wheel.arm(slot, self.entries[slot as usize].connection.deadline());
                     continue;
                 }
                 self.detach(slot, EndReason::TimedOut);
@@ -502,30 +477,20 @@ impl<M: Default> Flows<M> {
         (0..)
             .zip(&self.entries)
             .filter(move |(_, entry)| live(entry))
-            .map(|(slot, entry)| {
-                (
-                    self.reference(Place::new(slot, Side::Initiator)),
-                    &entry.connection,
-                )
-            })
+            .map(|(slot, entry)| (self.reference(Place::new(slot, Side::Initiator)), &entry.connection))
     }
 
     /// Both sides of every entry that has not ended, for whoever settles counts.
     pub fn sides_mut(&mut self) -> impl Iterator<Item = (FlowRef, &mut M, Counts)> {
         let live = |entry: &Entry<M>| matches!(entry.fate, Fate::Connection | Fate::Refused);
-        (0..)
-            .zip(&mut self.entries)
-            .filter(move |(_, entry)| live(entry))
-            .flat_map(|(slot, entry)| {
-                let generation = entry.generation;
-                let sides = [Side::Initiator, Side::Responder].into_iter();
-                sides
-                    .zip(&mut entry.memos)
-                    .zip(entry.counts)
-                    .map(move |((side, memo), counts)| {
-                        (FlowRef::new(generation, Place::new(slot, side)), memo, counts)
-                    })
-            })
+        (0..).zip(&mut self.entries).filter(move |(_, entry)| live(entry)).flat_map(|(slot, entry)| {
+            let generation = entry.generation;
+            let sides = [Side::Initiator, Side::Responder].into_iter();
+            sides
+                .zip(&mut entry.memos)
+                .zip(entry.counts)
+                .map(move |((side, memo), counts)| (FlowRef::new(generation, Place::new(slot, side)), memo, counts))
+        })
     }
 
     fn in_use(&self) -> usize {
@@ -548,8 +513,7 @@ impl<M: Default> Flows<M> {
     }
 
     fn holder(&self, owner: ResourceRef, after: &FiveTuple) -> Option<Holder> {
-        self.leases
-            .holder(owner, after, |holder| binding_of(&self.entries, holder))
+        self.leases.holder(owner, after, |holder| binding_of(&self.entries, holder))
     }
 
     /// Refuses if the entry at a place keeps a key from being the responder's of another.
@@ -566,9 +530,8 @@ impl<M: Default> Flows<M> {
 
     fn lease_obstacle(&self, own: Option<u32>, binding: &Binding) -> Result<(), CommitError> {
         let holder = self.holder(binding.owner, &binding.after);
-        let free = holder.is_none_or(|holder| {
-            Some(holder.slot) == own || self.entries[holder.slot as usize].is_due(self.now)
-        });
+        let free =
+            holder.is_none_or(|holder| Some(holder.slot) == own || self.entries[holder.slot as usize].is_due(self.now));
         free.then_some(()).ok_or(CommitError::Collision)
     }
 
@@ -578,8 +541,7 @@ impl<M: Default> Flows<M> {
             return;
         };
         let slot = place.slot();
-        if self.entries[slot as usize].fate == Fate::Refused && !self.entries[slot as usize].is_over(self.now)
-        {
+        if self.entries[slot as usize].fate == Fate::Refused && !self.entries[slot as usize].is_over(self.now) {
             self.end_slot(slot, EndReason::Displaced);
         } else if self.outlast(slot) {
             self.move_responder(slot, None);
@@ -653,10 +615,7 @@ impl<M: Default> Flows<M> {
     }
 
     fn unindex(&mut self, key: &FlowKey, place: Place) {
-        if let Ok(found) = self
-            .index
-            .find_entry(self.hasher.hash_one(key), |other| *other == place)
-        {
+        if let Ok(found) = self.index.find_entry(self.hasher.hash_one(key), |other| *other == place) {
             found.remove();
         }
     }
@@ -771,11 +730,7 @@ impl<M> Entry<M> {
     }
 
     fn is_over(&self, now: Time) -> bool {
-        if self.fate == Fate::Refused {
-            self.is_due(now)
-        } else {
-            self.connection.is_over(now)
-        }
+        if self.fate == Fate::Refused { self.is_due(now) } else { self.connection.is_over(now) }
     }
 
     fn has_lapsed(&self, now: Time) -> bool {
@@ -785,10 +740,7 @@ impl<M> Entry<M> {
 
 impl FlowRef {
     const fn new(generation: u32, place: Place) -> Self {
-        Self {
-            slot: place.slot(),
-            tag: generation << 1 | place.0 & 1,
-        }
+        Self { slot: place.slot(), tag: generation << 1 | place.0 & 1 }
     }
 }
 
@@ -835,11 +787,7 @@ impl fmt::Display for CommitError {
 impl std::error::Error for CommitError {}
 
 const fn side_of(tag: u32) -> Side {
-    if tag & 1 == 0 {
-        Side::Initiator
-    } else {
-        Side::Responder
-    }
+    if tag & 1 == 0 { Side::Initiator } else { Side::Responder }
 }
 
 fn binding_of<M>(entries: &[Entry<M>], holder: Holder) -> &Binding {

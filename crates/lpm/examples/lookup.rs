@@ -7,11 +7,7 @@
 //! ADDRESSES has one address a line. Empty lines and lines that start with `#` are passed over. Exit code 2 if
 //! either is wrong.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "a command-line tool with a stopwatch"
-)]
+#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a command-line tool with a stopwatch")]
 
 use std::fmt::{Display, Write as _};
 use std::fs;
@@ -35,8 +31,9 @@ fn main() -> ExitCode {
             Ok(())
         }
         ["--bench", table] => read_table(table).and_then(|routes| bench::run(&routes, &[])),
-        ["--bench", table, addrs] => read_table(table)
-            .and_then(|routes| bench::run(&routes, &read_lines(addrs, "an IP address", parse_addr)?)),
+        ["--bench", table, addrs] => {
+            read_table(table).and_then(|routes| bench::run(&routes, &read_lines(addrs, "an IP address", parse_addr)?))
+        }
         [table, addrs] if !table.starts_with('-') => answer(table, addrs),
         _ => Err(USAGE.into()),
     };
@@ -52,10 +49,7 @@ fn main() -> ExitCode {
 fn answer(table: &str, addrs: &str) -> Result<(), String> {
     let routes = read_table(table)?;
     let addrs = read_lines(addrs, "an IP address", parse_addr)?;
-    let table: Table<&str> = routes
-        .iter()
-        .map(|(prefix, value)| (*prefix, value.as_str()))
-        .collect();
+    let table: Table<&str> = routes.iter().map(|(prefix, value)| (*prefix, value.as_str())).collect();
     let mut found = Vec::new();
     table.longest_match_batch(&addrs, &mut found);
     let mut text = String::new();
@@ -110,13 +104,7 @@ fn parse_addr(text: &str) -> Result<IpAddr, String> {
     where
         A::Err: Display,
     {
-        text.parse::<A>()
-            .map(Into::into)
-            .map_err(|e| format!("`{text}`: {e}"))
+        text.parse::<A>().map(Into::into).map_err(|e| format!("`{text}`: {e}"))
     }
-    if text.contains(':') {
-        read::<Ipv6Addr>(text)
-    } else {
-        read::<Ipv4Addr>(text)
-    }
+    if text.contains(':') { read::<Ipv6Addr>(text) } else { read::<Ipv4Addr>(text) }
 }

@@ -55,10 +55,7 @@ pub(crate) fn spans6(routes: impl IntoIterator<Item = (Prefix, u32)>) -> Vec<Spa
 /// Shape: `spans` come from [`spans4`] or [`spans6`]. The first run starts at zero, neighbours differ in value,
 /// and 0 stands for no route.
 pub(crate) fn runs<A: Number>(spans: &[Span<A>]) -> Vec<Run<A>> {
-    let mut runs = vec![Run {
-        start: A::ZERO,
-        value: 0,
-    }];
+    let mut runs = vec![Run { start: A::ZERO, value: 0 }];
     // The routes that cover the current address, shortest first.
     let mut open: Vec<(A, u32)> = Vec::new();
     for &(first, last, value) in spans {
@@ -120,13 +117,8 @@ mod tests {
     use super::*;
 
     fn cut(routes: &[(&str, u32)]) -> Vec<(u32, u32)> {
-        let routes = routes
-            .iter()
-            .map(|&(prefix, value)| (prefix.parse().unwrap(), value));
-        runs(&spans4(routes))
-            .iter()
-            .map(|run| (run.start, run.value))
-            .collect()
+        let routes = routes.iter().map(|&(prefix, value)| (prefix.parse().unwrap(), value));
+        runs(&spans4(routes)).iter().map(|run| (run.start, run.value)).collect()
     }
 
     #[test]
@@ -138,13 +130,7 @@ mod tests {
     fn a_nested_route_cuts_its_cover_in_two() {
         assert_eq!(
             cut(&[("10.0.0.0/8", 1), ("10.1.0.0/16", 2)]),
-            [
-                (0, 0),
-                (0x0a00_0000, 1),
-                (0x0a01_0000, 2),
-                (0x0a02_0000, 1),
-                (0x0b00_0000, 0)
-            ]
+            [(0, 0), (0x0a00_0000, 1), (0x0a01_0000, 2), (0x0a02_0000, 1), (0x0b00_0000, 0)]
         );
     }
 
@@ -156,19 +142,13 @@ mod tests {
 
     #[test]
     fn a_cover_hidden_by_its_halves_leaves_no_run() {
-        assert_eq!(
-            cut(&[("0.0.0.0/0", 1), ("0.0.0.0/1", 2), ("128.0.0.0/1", 3)]),
-            [(0, 2), (1 << 31, 3)]
-        );
+        assert_eq!(cut(&[("0.0.0.0/0", 1), ("0.0.0.0/1", 2), ("128.0.0.0/1", 3)]), [(0, 2), (1 << 31, 3)]);
     }
 
     #[test]
     fn routes_that_end_at_the_last_address_end_there() {
         assert_eq!(cut(&[("255.255.255.255/32", 1)]), [(0, 0), (u32::MAX, 1)]);
-        assert_eq!(
-            cut(&[("255.0.0.0/8", 1), ("255.255.255.255/32", 2)]),
-            [(0, 0), (255 << 24, 1), (u32::MAX, 2)]
-        );
+        assert_eq!(cut(&[("255.0.0.0/8", 1), ("255.255.255.255/32", 2)]), [(0, 0), (255 << 24, 1), (u32::MAX, 2)]);
     }
 
     #[test]

@@ -306,24 +306,11 @@ mod tests {
     #[test]
     fn every_kernel_finds_the_run_a_sorted_list_says() {
         let narrow: Vec<Run<u32>> = awkward().iter().map(|r| run(r.start, r.start & 0xff)).collect();
-        for runs in [
-            vec![run(0, 0)],
-            vec![run(0, 9)],
-            vec![run(0, u32::MAX)],
-            awkward(),
-            narrow,
-        ] {
+        for runs in [vec![run(0, 0)], vec![run(0, 9)], vec![run(0, u32::MAX)], awkward(), narrow] {
             let mut trie = Trie::new(&runs);
             let addrs: Vec<u32> = runs
                 .iter()
-                .flat_map(|r| {
-                    [
-                        r.start.wrapping_sub(1),
-                        r.start,
-                        r.start.wrapping_add(1),
-                        r.start ^ 0x2000,
-                    ]
-                })
+                .flat_map(|r| [r.start.wrapping_sub(1), r.start, r.start.wrapping_add(1), r.start ^ 0x2000])
                 .collect();
             for kernel in Kernel::available() {
                 trie.kernel = kernel;
@@ -333,8 +320,7 @@ mod tests {
                 for len in 0..=addrs.len().min(70) {
                     let mut found = vec![1; len];
                     trie.lookup_batch(&addrs[..len], &mut found);
-                    let one_by_one: Vec<u32> =
-                        addrs[..len].iter().map(|&addr| expected(&runs, addr)).collect();
+                    let one_by_one: Vec<u32> = addrs[..len].iter().map(|&addr| expected(&runs, addr)).collect();
                     assert_eq!(found, one_by_one, "{len} at a time, {kernel:?}");
                 }
             }
@@ -343,17 +329,7 @@ mod tests {
 
     #[test]
     fn a_slot_of_one_answer_takes_no_node() {
-        assert_eq!(
-            Trie::new(&[run(0, 0), run(0x4000, 1), run(0x8000, 2)])
-                .nodes
-                .len(),
-            0
-        );
-        assert_eq!(
-            Trie::new(&[run(0, 0), run(0x4100, 1), run(0x8000, 2)])
-                .nodes
-                .len(),
-            1
-        );
+        assert_eq!(Trie::new(&[run(0, 0), run(0x4000, 1), run(0x8000, 2)]).nodes.len(), 0);
+        assert_eq!(Trie::new(&[run(0, 0), run(0x4100, 1), run(0x8000, 2)]).nodes.len(), 1);
     }
 }

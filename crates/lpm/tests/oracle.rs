@@ -30,13 +30,7 @@ fn boundaries(routes: &[(Prefix, u32)]) -> Vec<IpAddr> {
         .iter()
         .flat_map(|(p, _)| [step(p.first(), -1), p.first(), p.last(), step(p.last(), 1)])
         .chain(
-            [
-                "0.0.0.0",
-                "255.255.255.255",
-                "::",
-                "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
-            ]
-            .map(|a| a.parse().unwrap()),
+            ["0.0.0.0", "255.255.255.255", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"].map(|a| a.parse().unwrap()),
         )
         .collect()
 }
@@ -48,16 +42,8 @@ fn check(routes: &[(Prefix, u32)]) {
     table.longest_match_batch(&addrs, &mut batch);
     assert_eq!(batch.len(), addrs.len());
     for (addr, found) in addrs.iter().zip(&batch) {
-        assert_eq!(
-            table.longest_match(*addr).map(|(p, v)| (p, *v)),
-            scan(routes, *addr),
-            "{addr} in {routes:?}"
-        );
-        assert_eq!(
-            found.map(|(p, v)| (p, *v)),
-            scan(routes, *addr),
-            "{addr} in a batch, in {routes:?}"
-        );
+        assert_eq!(table.longest_match(*addr).map(|(p, v)| (p, *v)), scan(routes, *addr), "{addr} in {routes:?}");
+        assert_eq!(found.map(|(p, v)| (p, *v)), scan(routes, *addr), "{addr} in a batch, in {routes:?}");
     }
 }
 
@@ -75,8 +61,7 @@ fn addr6() -> impl Strategy<Value = IpAddr> {
 fn route() -> impl Strategy<Value = (Prefix, u32)> {
     let v4 = (addr4(), 0..=32_u8);
     let v6 = (addr6(), 0..=128_u8);
-    (prop_oneof![v4, v6], 1..5_u32)
-        .prop_map(|((addr, len), value)| (Prefix::truncating(addr, len).unwrap(), value))
+    (prop_oneof![v4, v6], 1..5_u32).prop_map(|((addr, len), value)| (Prefix::truncating(addr, len).unwrap(), value))
 }
 
 proptest! {
@@ -111,8 +96,5 @@ proptest! {
 #[test]
 fn an_empty_table_answers_nothing() {
     check(&[]);
-    assert_eq!(
-        Table::<u32>::default().longest_match("10.0.0.1".parse().unwrap()),
-        None
-    );
+    assert_eq!(Table::<u32>::default().longest_match("10.0.0.1".parse().unwrap()), None);
 }

@@ -9,29 +9,22 @@ use hashbrown::HashMap;
 use vpc_lpm::{Builder, Prefix};
 use vpc_model::desired::Noun;
 use vpc_model::resource::{
-    Destination, Direction, EffectiveRoute, EgressOnlyGateway, Endpoint, EndpointState, Eni, EniKind,
-    InternetGateway, InternetHost, NatGateway, NetworkAcl, Peer, PrefixList, Provider, RouteOrigin,
-    RouteState, RouteTable, RouteTarget, SecurityGroup, Service, Subnet, Vpc,
+    Destination, Direction, EffectiveRoute, EgressOnlyGateway, Endpoint, EndpointState, Eni, EniKind, InternetGateway,
+    InternetHost, NatGateway, NetworkAcl, Peer, PrefixList, Provider, RouteOrigin, RouteState, RouteTable, RouteTarget,
+    SecurityGroup, Service, Subnet, Vpc,
 };
 use vpc_model::{Desired, Id, LinkId, ResourceRef};
 
 use super::rules::{AclRule, AclRules, GroupRules, PeerSet, Permit};
 use super::{
-    EndpointEntry, EniEntry, EniRole, HostEntry, Idx, IdxVec, Ingress, Internet, InternetGatewayEntry,
-    NatEntry, Outside, RouteEntry, ServiceEntry, Snapshot, SubnetEntry, TableEntry, Target, V6Edge, VpcEntry,
+    EndpointEntry, EniEntry, EniRole, HostEntry, Idx, IdxVec, Ingress, Internet, InternetGatewayEntry, NatEntry,
+    Outside, RouteEntry, ServiceEntry, Snapshot, SubnetEntry, TableEntry, Target, V6Edge, VpcEntry,
 };
 
 pub(super) fn compile(desired: &Desired, generation: u64) -> Snapshot {
     let ranks = Ranks::of(desired);
-    let compiler = Compiler {
-        desired,
-        ranks: &ranks,
-        sets: Sets::of(desired),
-    };
-    let subnets: IdxVec<Subnet, _> = desired
-        .iter::<Subnet>()
-        .filter_map(|s| compiler.subnet(s))
-        .collect();
+    let compiler = Compiler { desired, ranks: &ranks, sets: Sets::of(desired) };
+    let subnets: IdxVec<Subnet, _> = desired.iter::<Subnet>().filter_map(|s| compiler.subnet(s)).collect();
     Snapshot {
         generation,
         ingress: compiler.ingress(),
@@ -39,30 +32,12 @@ pub(super) fn compile(desired: &Desired, generation: u64) -> Snapshot {
         enis: desired.iter::<Eni>().filter_map(|e| compiler.eni(e)).collect(),
         tables: desired.iter::<RouteTable>().map(|t| compiler.table(t)).collect(),
         acls: desired.iter::<NetworkAcl>().map(acl).collect(),
-        groups: desired
-            .iter::<SecurityGroup>()
-            .map(|g| compiler.group(g))
-            .collect(),
-        endpoints: desired
-            .iter::<Endpoint>()
-            .filter_map(|e| compiler.endpoint(e))
-            .collect(),
-        services: desired
-            .iter::<Service>()
-            .filter_map(|s| compiler.service(s))
-            .collect(),
-        internet_gateways: compiler
-            .attached_gateways()
-            .filter_map(|(_, vpc)| compiler.internet_gateway(vpc))
-            .collect(),
-        nat_gateways: desired
-            .iter::<NatGateway>()
-            .filter_map(|g| compiler.nat(g))
-            .collect(),
-        hosts: desired
-            .iter::<InternetHost>()
-            .filter_map(|h| compiler.host(h))
-            .collect(),
+        groups: desired.iter::<SecurityGroup>().map(|g| compiler.group(g)).collect(),
+        endpoints: desired.iter::<Endpoint>().filter_map(|e| compiler.endpoint(e)).collect(),
+        services: desired.iter::<Service>().filter_map(|s| compiler.service(s)).collect(),
+        internet_gateways: compiler.attached_gateways().filter_map(|(_, vpc)| compiler.internet_gateway(vpc)).collect(),
+        nat_gateways: desired.iter::<NatGateway>().filter_map(|g| compiler.nat(g)).collect(),
+        hosts: desired.iter::<InternetHost>().filter_map(|h| compiler.host(h)).collect(),
         internet: compiler.internet(),
         subnets,
         desired: desired.clone(),
@@ -79,9 +54,7 @@ struct Ranks {
 
 impl Ranks {
     fn of(desired: &Desired) -> Self {
-        let mut ranks = Self {
-            by_ref: HashMap::default(),
-        };
+        let mut ranks = Self { by_ref: HashMap::default() };
         ranks.add::<Endpoint>(desired, |_| true);
         ranks.add::<Eni>(desired, |_| true);
         ranks.add::<InternetGateway>(desired, |gateway| gateway.vpc.is_some());
@@ -97,17 +70,12 @@ impl Ranks {
     }
 
     fn add<K: Noun>(&mut self, desired: &Desired, counts: impl Fn(&K) -> bool) {
-        let refs = desired
-            .iter::<K>()
-            .filter(|r| counts(r))
-            .map(|r| K::to_ref(r.id()));
+        let refs = desired.iter::<K>().filter(|r| counts(r)).map(|r| K::to_ref(r.id()));
         self.by_ref.extend(refs.zip(0..));
     }
 
     fn idx<K: Noun>(&self, id: Id<K>) -> Option<Idx<K>> {
-        self.by_ref
-            .get(&K::to_ref(id))
-            .map(|&rank| Idx::at(rank as usize))
+        self.by_ref.get(&K::to_ref(id)).map(|&rank| Idx::at(rank as usize))
     }
 }
 
@@ -126,9 +94,7 @@ impl Sets {
             });
             PeerSet::Many(Arc::new(builder.freeze()))
         };
-        let lists = desired
-            .iter::<PrefixList>()
-            .map(|list| (list.id, set(&mut list.entries.iter().copied())));
+        let lists = desired.iter::<PrefixList>().map(|list| (list.id, set(&mut list.entries.iter().copied())));
         let groups = desired.iter::<SecurityGroup>().map(|group| {
             let members = desired
                 .dependents_of_kind::<Eni>(SecurityGroup::to_ref(group.id))
@@ -136,10 +102,7 @@ impl Sets {
             let mut addresses = members.flat_map(|eni| eni.addresses.iter().map(|a| Prefix::host(a.private)));
             (group.id, set(&mut addresses))
         });
-        Self {
-            lists: lists.collect(),
-            groups: groups.collect(),
-        }
+        Self { lists: lists.collect(), groups: groups.collect() }
     }
 }
 
@@ -159,9 +122,7 @@ impl Compiler<'_> {
             }
             ingress[link] = Eni::from_ref(owner)
                 .and_then(|id| self.ranks.idx(id).map(Ingress::Eni))
-                .or_else(|| {
-                    InternetHost::from_ref(owner).and_then(|id| self.ranks.idx(id).map(Ingress::Host))
-                })
+                .or_else(|| InternetHost::from_ref(owner).and_then(|id| self.ranks.idx(id).map(Ingress::Host)))
                 .or_else(|| Service::from_ref(owner).and_then(|id| self.ranks.idx(id).map(Ingress::Service)));
         }
         ingress
@@ -174,11 +135,7 @@ impl Compiler<'_> {
                 idx.map(|idx| subnets.insert(block, idx));
             }
         }
-        VpcEntry {
-            id: vpc.id,
-            blocks: vpc.blocks().collect(),
-            subnets: subnets.freeze(),
-        }
+        VpcEntry { id: vpc.id, blocks: vpc.blocks().collect(), subnets: subnets.freeze() }
     }
 
     fn subnet(&self, subnet: &Subnet) -> Option<SubnetEntry> {
@@ -216,18 +173,10 @@ impl Compiler<'_> {
     }
 
     fn table(&self, table: &RouteTable) -> TableEntry {
-        let blocks: Vec<Prefix> = self
-            .desired
-            .get(table.vpc)
-            .into_iter()
-            .flat_map(|vpc| vpc.blocks())
-            .collect();
+        let blocks: Vec<Prefix> = self.desired.get(table.vpc).into_iter().flat_map(|vpc| vpc.blocks()).collect();
         let mut best: BTreeMap<Prefix, (Rank, RouteEntry)> = BTreeMap::new();
         for route in self.desired.effective_routes(table) {
-            let entry = RouteEntry {
-                destination: route.destination,
-                target: self.target(&route),
-            };
+            let entry = RouteEntry { destination: route.destination, target: self.target(&route) };
             let rank = Rank::of(&route);
             let mut offer = |prefix| {
                 let slot = best.entry(prefix).or_insert((rank, entry));
@@ -239,14 +188,8 @@ impl Compiler<'_> {
                 Destination::Prefix(prefix) => offer(prefix),
                 // Entries inside the VPC lose to its local route (R2.38).
                 Destination::List(id) => {
-                    let entries = self
-                        .desired
-                        .get(id)
-                        .into_iter()
-                        .flat_map(|list| list.entries.iter().copied());
-                    entries
-                        .filter(|&entry| !blocks.iter().any(|block| block.covers(entry)))
-                        .for_each(offer);
+                    let entries = self.desired.get(id).into_iter().flat_map(|list| list.entries.iter().copied());
+                    entries.filter(|&entry| !blocks.iter().any(|block| block.covers(entry))).for_each(offer);
                 }
             }
         }
@@ -254,10 +197,7 @@ impl Compiler<'_> {
         for (prefix, (_, entry)) in best {
             routes.insert(prefix, entry);
         }
-        TableEntry {
-            id: table.id,
-            routes: routes.freeze(),
-        }
+        TableEntry { id: table.id, routes: routes.freeze() }
     }
 
     fn target(&self, route: &EffectiveRoute) -> Option<Target> {
@@ -279,20 +219,10 @@ impl Compiler<'_> {
             let wanted = group.rules.iter().filter(move |rule| rule.direction == direction);
             // A rule whose peer is gone is stale: kept, without effect (R8.4).
             wanted
-                .filter_map(|rule| {
-                    Some(Permit {
-                        rule: rule.id,
-                        traffic: rule.traffic,
-                        peer: self.peer(rule.peer)?,
-                    })
-                })
+                .filter_map(|rule| Some(Permit { rule: rule.id, traffic: rule.traffic, peer: self.peer(rule.peer)? }))
                 .collect()
         };
-        GroupRules {
-            id: group.id,
-            egress: rules(Direction::Egress),
-            ingress: rules(Direction::Ingress),
-        }
+        GroupRules { id: group.id, egress: rules(Direction::Egress), ingress: rules(Direction::Ingress) }
     }
 
     fn peer(&self, peer: Peer) -> Option<PeerSet> {
@@ -313,10 +243,7 @@ impl Compiler<'_> {
     }
 
     fn service(&self, service: &Service) -> Option<ServiceEntry> {
-        let Provider::Host {
-            namespace: _,
-            addresses,
-        } = &service.provider;
+        let Provider::Host { namespace: _, addresses } = &service.provider;
         Some(ServiceEntry {
             id: service.id,
             link: self.desired.link(service.id)?,
@@ -325,28 +252,21 @@ impl Compiler<'_> {
     }
 
     fn attached_gateways(&self) -> impl Iterator<Item = (&InternetGateway, &Vpc)> {
-        self.desired
-            .iter::<InternetGateway>()
-            .filter_map(|gateway| Some((gateway, self.desired.get(gateway.vpc?)?)))
+        self.desired.iter::<InternetGateway>().filter_map(|gateway| Some((gateway, self.desired.get(gateway.vpc?)?)))
     }
 
     fn internet_gateway(&self, vpc: &Vpc) -> Option<InternetGatewayEntry> {
-        Some(InternetGatewayEntry {
-            vpc: self.ranks.idx(vpc.id)?,
-            public: self.public_addresses(vpc).collect(),
-        })
+        Some(InternetGatewayEntry { vpc: self.ranks.idx(vpc.id)?, public: self.public_addresses(vpc).collect() })
     }
 
     /// Private and public address of every interface of a VPC that has both.
     fn public_addresses(&self, vpc: &Vpc) -> impl Iterator<Item = (Ipv4Addr, Ipv4Addr)> {
         let subnets = self.desired.dependents_of_kind::<Subnet>(Vpc::to_ref(vpc.id));
-        let enis =
-            subnets.flat_map(|subnet| self.desired.dependents_of_kind::<Eni>(Subnet::to_ref(subnet.id)));
-        enis.flat_map(|eni| &eni.addresses)
-            .filter_map(|address| match address.private {
-                IpAddr::V4(private) => Some((private, address.public?)),
-                IpAddr::V6(_) => None,
-            })
+        let enis = subnets.flat_map(|subnet| self.desired.dependents_of_kind::<Eni>(Subnet::to_ref(subnet.id)));
+        enis.flat_map(|eni| &eni.addresses).filter_map(|address| match address.private {
+            IpAddr::V4(private) => Some((private, address.public?)),
+            IpAddr::V6(_) => None,
+        })
     }
 
     fn nat(&self, gateway: &NatGateway) -> Option<NatEntry> {
@@ -355,27 +275,18 @@ impl Compiler<'_> {
             IpAddr::V4(address) => Some(address),
             IpAddr::V6(_) => None,
         });
-        Some(NatEntry {
-            id: gateway.id,
-            subnet: self.ranks.idx(gateway.subnet)?,
-            address: address?,
-        })
+        Some(NatEntry { id: gateway.id, subnet: self.ranks.idx(gateway.subnet)?, address: address? })
     }
 
     fn host(&self, host: &InternetHost) -> Option<HostEntry> {
-        Some(HostEntry {
-            id: host.id,
-            link: self.desired.link(host.id)?,
-        })
+        Some(HostEntry { id: host.id, link: self.desired.link(host.id)? })
     }
 
     fn internet(&self) -> Internet {
         let mut internet = Internet::default();
         let mut hosts = Builder::new();
         for service in self.desired.iter::<Service>() {
-            let (Provider::Host { addresses, .. }, Some(idx)) =
-                (&service.provider, self.ranks.idx(service.id))
-            else {
+            let (Provider::Host { addresses, .. }, Some(idx)) = (&service.provider, self.ranks.idx(service.id)) else {
                 continue;
             };
             for &address in addresses {
@@ -386,12 +297,7 @@ impl Compiler<'_> {
             let Some(idx) = self.ranks.idx(host.id) else {
                 continue;
             };
-            for prefix in host
-                .prefixes
-                .iter()
-                .copied()
-                .chain(host.addresses.iter().map(|&a| Prefix::host(a)))
-            {
+            for prefix in host.prefixes.iter().copied().chain(host.addresses.iter().map(|&a| Prefix::host(a))) {
                 hosts.insert(prefix, Outside::Host(idx));
             }
         }
@@ -403,10 +309,7 @@ impl Compiler<'_> {
         for (gateway, vpc) in self.attached_gateways() {
             self.v6_edges(vpc.id, true, &mut blocks);
             if let Some(idx) = self.ranks.idx(gateway.id) {
-                internet.public.extend(
-                    self.public_addresses(vpc)
-                        .map(|(private, public)| (public, (idx, private))),
-                );
+                internet.public.extend(self.public_addresses(vpc).map(|(private, public)| (public, (idx, private))));
             }
         }
         internet.blocks = blocks.freeze();
@@ -423,24 +326,12 @@ impl Compiler<'_> {
 
 fn acl(acl: &NetworkAcl) -> AclRules {
     let rules = |direction| {
-        let wanted = acl
-            .entries
-            .iter()
-            .filter(move |(key, _)| key.direction == direction);
+        let wanted = acl.entries.iter().filter(move |(key, _)| key.direction == direction);
         wanted
-            .map(|(key, e)| AclRule {
-                number: key.number,
-                action: e.action,
-                traffic: e.traffic,
-                cidr: e.cidr,
-            })
+            .map(|(key, e)| AclRule { number: key.number, action: e.action, traffic: e.traffic, cidr: e.cidr })
             .collect()
     };
-    AclRules {
-        id: acl.id,
-        egress: rules(Direction::Egress),
-        ingress: rules(Direction::Ingress),
-    }
+    AclRules { id: acl.id, egress: rules(Direction::Egress), ingress: rules(Direction::Ingress) }
 }
 
 /// Who wins among routes of one prefix: the lowest. Source: vpc-semantics §2.1; R2.4, R2.5.

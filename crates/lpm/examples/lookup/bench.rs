@@ -27,10 +27,7 @@ pub(crate) fn run(routes: &[(Prefix, String)], addrs: &[IpAddr]) -> Result<(), S
     );
     let v4: Vec<Prefix> = numbered.iter().map(|r| r.0).filter(|p| p.is_ipv4()).collect();
     let v6: Vec<Prefix> = numbered.iter().map(|r| r.0).filter(|p| !p.is_ipv4()).collect();
-    println!(
-        "{:24} {:10} {:>9} {:>9} {:>9}  Mlookups/s",
-        "", "addresses", "scalar", "batch", "dependent"
-    );
+    println!("{:24} {:10} {:>9} {:>9} {:>9}  Mlookups/s", "", "addresses", "scalar", "batch", "dependent");
     if !v4.is_empty() {
         let keys = keys(
             &v4,
@@ -48,25 +45,15 @@ pub(crate) fn run(routes: &[(Prefix, String)], addrs: &[IpAddr]) -> Result<(), S
                 Some(layout) => Index4::with_layout(layout, numbered.iter().copied()),
             };
             let name = format!("IPv4 {:?}", index.layout());
-            println!(
-                "{name:24} {} bytes, built in {:?}",
-                index.memory(),
-                started.elapsed()
-            );
+            println!("{name:24} {} bytes, built in {:?}", index.memory(), started.elapsed());
             for (kind, keys) in &keys {
                 let mut found = vec![0; KEYS];
-                let scalar = rate(|| {
-                    keys.iter()
-                        .fold(0, |sum: u32, &key| sum.wrapping_add(index.lookup(key)))
-                });
+                let scalar = rate(|| keys.iter().fold(0, |sum: u32, &key| sum.wrapping_add(index.lookup(key))));
                 let batch = rate(|| {
                     index.lookup_batch(keys, &mut found);
                     found[KEYS - 1]
                 });
-                let dependent = rate(|| {
-                    keys.iter()
-                        .fold(0, |last: u32, &key| index.lookup(key ^ (last & zero)))
-                });
+                let dependent = rate(|| keys.iter().fold(0, |last: u32, &key| index.lookup(key ^ (last & zero))));
                 println!("{:24} {kind:10} {scalar:9.1} {batch:9.1} {dependent:9.1}", "");
             }
         }
@@ -75,9 +62,7 @@ pub(crate) fn run(routes: &[(Prefix, String)], addrs: &[IpAddr]) -> Result<(), S
         let rate = rate(|| {
             addrs.iter().fold(0, |sum: u32, &addr| {
                 sum.wrapping_add(
-                    table
-                        .longest_match_v4(addr)
-                        .map_or(0, |(prefix, value)| value + u32::from(prefix.len())),
+                    table.longest_match_v4(addr).map_or(0, |(prefix, value)| value + u32::from(prefix.len())),
                 )
             })
         });
@@ -95,26 +80,15 @@ pub(crate) fn run(routes: &[(Prefix, String)], addrs: &[IpAddr]) -> Result<(), S
         );
         let started = Instant::now();
         let index = Index6::build(numbered.iter().copied());
-        println!(
-            "{:24} {} bytes, built in {:?}",
-            "IPv6",
-            index.memory(),
-            started.elapsed()
-        );
+        println!("{:24} {} bytes, built in {:?}", "IPv6", index.memory(), started.elapsed());
         for (kind, keys) in &keys {
             let mut found = vec![0; KEYS];
-            let scalar = rate(|| {
-                keys.iter()
-                    .fold(0, |sum: u32, &key| sum.wrapping_add(index.lookup(key)))
-            });
+            let scalar = rate(|| keys.iter().fold(0, |sum: u32, &key| sum.wrapping_add(index.lookup(key))));
             let batch = rate(|| {
                 index.lookup_batch(keys, &mut found);
                 found[KEYS - 1]
             });
-            let dependent = rate(|| {
-                keys.iter()
-                    .fold(0, |last: u32, &key| index.lookup(key ^ u128::from(last & zero)))
-            });
+            let dependent = rate(|| keys.iter().fold(0, |last: u32, &key| index.lookup(key ^ u128::from(last & zero))));
             println!("{:24} {kind:10} {scalar:9.1} {batch:9.1} {dependent:9.1}", "");
         }
         let (_, keys) = &keys[1];
@@ -122,9 +96,7 @@ pub(crate) fn run(routes: &[(Prefix, String)], addrs: &[IpAddr]) -> Result<(), S
         let rate = rate(|| {
             addrs.iter().fold(0, |sum: u32, &addr| {
                 sum.wrapping_add(
-                    table
-                        .longest_match_v6(addr)
-                        .map_or(0, |(prefix, value)| value + u32::from(prefix.len())),
+                    table.longest_match_v6(addr).map_or(0, |(prefix, value)| value + u32::from(prefix.len())),
                 )
             })
         });
@@ -142,11 +114,7 @@ fn number(routes: &[(Prefix, String)]) -> Vec<(Prefix, u32)> {
         .iter()
         .map(|(prefix, value)| {
             let next = numbers.len() as u32 + 1;
-            let number = if bare {
-                random.below(64) as u32 + 1
-            } else {
-                *numbers.entry(value).or_insert(next)
-            };
+            let number = if bare { random.below(64) as u32 + 1 } else { *numbers.entry(value).or_insert(next) };
             (*prefix, number)
         })
         .collect()
@@ -166,20 +134,13 @@ fn keys<A: Copy>(
         prefix.nth(host).and_then(&number)
     };
     let uniform = (0..KEYS).map(|_| unicast(random.wide())).collect();
-    let matching = (0..KEYS)
-        .filter_map(|_| inside(prefixes[random.below(prefixes.len())], &mut random))
-        .collect();
+    let matching = (0..KEYS).filter_map(|_| inside(prefixes[random.below(prefixes.len())], &mut random)).collect();
     // The k-th most popular of n has a share of 1/k: draw k as n^u, u uniform.
-    let mut popular: Vec<A> = prefixes
-        .iter()
-        .filter_map(|&prefix| inside(prefix, &mut random))
-        .collect();
+    let mut popular: Vec<A> = prefixes.iter().filter_map(|&prefix| inside(prefix, &mut random)).collect();
     for i in (1..popular.len()).rev() {
         popular.swap(i, random.below(i + 1));
     }
-    let zipf = (0..KEYS)
-        .map(|_| popular[((popular.len() as f64).powf(random.unit()) - 1.0) as usize])
-        .collect();
+    let zipf = (0..KEYS).map(|_| popular[((popular.len() as f64).powf(random.unit()) - 1.0) as usize]).collect();
     let first = prefixes.first().map_or(0, |prefix| match prefix.first() {
         IpAddr::V4(addr) => u128::from(addr.to_bits()),
         IpAddr::V6(addr) => addr.to_bits(),
@@ -193,12 +154,7 @@ fn keys<A: Copy>(
             })
         })
         .collect();
-    let mut kinds = vec![
-        ("random", uniform),
-        ("match", matching),
-        ("zipf", zipf),
-        ("sequential", sequential),
-    ];
+    let mut kinds = vec![("random", uniform), ("match", matching), ("zipf", zipf), ("sequential", sequential)];
     let given: Vec<A> = addrs.iter().copied().filter_map(&number).collect();
     if !given.is_empty() {
         kinds.push(("file", given.iter().copied().cycle().take(KEYS).collect()));
