@@ -227,6 +227,17 @@ impl Resource {
         }
     }
 
+    /// The same resource with sets that are kept as lists in their one order, so that equal ones compare equal.
+    pub(super) fn in_order(mut self) -> Self {
+        if let Self::SecurityGroup(group) = &mut self {
+            let key = |rule: &SecurityGroupRule| (rule.direction, rule.traffic, rule.peer, rule.id);
+            Arc::make_mut(group).rules.sort_unstable_by_key(key);
+        } else if let Self::PrefixList(list) = &mut self {
+            Arc::make_mut(list).entries.sort_unstable();
+        }
+        self
+    }
+
     /// Whether it is where packets enter and leave the process.
     #[must_use]
     pub fn has_link(&self) -> bool {
