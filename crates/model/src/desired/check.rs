@@ -10,8 +10,9 @@ use vpc_lpm::Prefix;
 use super::{Desired, Noun, Problem, Resource, ResourceRef, Violation};
 use crate::Id;
 use crate::resource::{
-    Destination, Direction, Endpoint, EndpointKind, Eni, EniKind, Family, InternetHost, NatGateway, NetworkAcl, Peer,
-    PrefixList, Provider, RouteTable, RouteTarget, SecurityGroup, Service, Subnet, VirtualGateway, Vpc,
+    AttachmentKind, Destination, Direction, Endpoint, EndpointKind, Eni, EniKind, Family, InternetHost, NatGateway,
+    NetworkAcl, Peer, PrefixList, Provider, RouteTable, RouteTarget, SecurityGroup, Service, Subnet, TransitAttachment,
+    VirtualGateway, Vpc,
 };
 
 /// Quotas of an account's default settings. Source: vpc-semantics §19.
@@ -36,12 +37,72 @@ impl Report<'_> {
 }
 
 impl Desired {
-    /// Checks a resource that was put or deleted, and what depends on it.
+    /// What has to be checked again because a resource was put.
+    pub(super) fn affected_by(&self, id: ResourceRef) -> Vec<ResourceRef> {
+        if self.tables.contains(id) { self.dependents(id).chain(self.mentions(id)).collect() } else { Vec::new() }
+    }
+
+    /// What names a resource that cannot be one of its needs, mostly because that one needs it in turn.
+    fn mentions(&self, id: ResourceRef) -> Vec<ResourceRef> {
+        let vpcs = |by: &dyn Fn(&Vpc) -> bool| {
+            let vpcs = self.iter::<Vpc>().filter(|vpc| by(vpc));
+            vpcs.map(|vpc| Vpc::to_ref(vpc.id)).collect()
+        };
+        match id {
+            ResourceRef::Eni(id) => {
+                let nats = self.iter::<NatGateway>().filter(|nat| nat.eni == id);
+                let has = |endpoint: &&Endpoint| match &endpoint.kind {
+                    EndpointKind::Gateway { .. } => false,
+                    EndpointKind::Interface { enis, .. } => enis.contains(&id),
+                };
+                let endpoints = self.iter::<Endpoint>().filter(has);
+                nats.map(|nat| NatGateway::to_ref(nat.id))
+                    .chain(endpoints.map(|endpoint| Endpoint::to_ref(endpoint.id)))
+                    .collect()
+            }
+            ResourceRef::NetworkAcl(id) => vpcs(&|vpc| vpc.default_acl == id),
+            ResourceRef::PrefixList(id) => {
+                let routed = |table: &&RouteTable| table.routes.contains_key(&Destination::List(id));
+                let allowed = |group: &&SecurityGroup| group.rules.iter().any(|rule| rule.peer == Peer::List(id));
+                let tables = self.iter::<RouteTable>().filter(routed);
+                let groups = self.iter::<SecurityGroup>().filter(allowed);
+                tables
+                    .map(|table| RouteTable::to_ref(table.id))
+                    .chain(groups.map(|group| SecurityGroup::to_ref(group.id)))
+                    .collect()
+            }
+            ResourceRef::RouteTable(id) => vpcs(&|vpc| vpc.main_table == id),
+            ResourceRef::SecurityGroup(id) => vpcs(&|vpc| vpc.default_group == id),
+            ResourceRef::TransitAttachment(id) => {
+                let peered = |other: &&TransitAttachment| match &other.kind {
+                    AttachmentKind::Peering { peer } => *peer == id,
+                    AttachmentKind::Vpc { .. } => false,
+                };
+                let others = self.iter::<TransitAttachment>().filter(peered);
+                others.map(|other| TransitAttachment::to_ref(other.id)).collect()
+            }
+            ResourceRef::EgressOnlyGateway(_)
+            | ResourceRef::Endpoint(_)
+            | ResourceRef::Instance(_)
+            | ResourceRef::InternetGateway(_)
+            | ResourceRef::InternetHost(_)
+            | ResourceRef::NatGateway(_)
+            | ResourceRef::Peering(_)
+            | ResourceRef::Service(_)
+            | ResourceRef::Subnet(_)
+            | ResourceRef::TransitGateway(_)
+            | ResourceRef::TransitRouteTable(_)
+            | ResourceRef::VirtualGateway(_)
+            | ResourceRef::Vpc(_) => Vec::new(),
+        }
+    }
+
+    /// Checks a resource that was put or deleted.
     pub(super) fn check(&self, id: ResourceRef, violations: &mut Vec<Violation>) {
         match self.tables.get(id) {
             Some(resource) => self.check_one(&resource, violations),
             None => {
-                for by in self.dependents(id) {
+                for by in self.dependents(id).chain(self.mentions(id)) {
                     let problem = Problem::DependencyViolation { what: id, by };
                     violations.push(Violation { resource: id, field: "id", problem });
                 }
