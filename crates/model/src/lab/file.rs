@@ -58,6 +58,7 @@ pub(super) struct Vpc {
     /// The AWS id, if it matters which.
     pub(super) id: Option<Read<Id<resource::Vpc>>>,
     /// IPv4 blocks, the primary one first.
+    #[schemars(required)]
     pub(super) cidr: Option<OneOrMany<Block>>,
     /// IPv6 blocks.
     pub(super) ipv6_cidr: Option<OneOrMany<Block>>,
