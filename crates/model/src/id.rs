@@ -79,7 +79,7 @@ const fn mix(mut z: u64) -> u64 {
 
 /// Why a text is not an identifier of a kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{text}' is not a {noun} id; expected {prefix}- and 17 hex digits")]
+#[error("'{text}' is no {noun} id; expected {prefix}- and 17 hex digits")]
 pub struct IdError {
     /// What was given.
     pub text: String,
