@@ -14,12 +14,16 @@ use vpc_packet::PacketSpec;
 pub struct Script {
     /// The file, as it was named; errors and failures begin with it.
     pub file: String,
+    /// The folder that `lab FILE` starts from.
+    pub folder: PathBuf,
     /// Its text.
     pub source: String,
     /// The network at the start.
     pub topology: Topology,
     /// Whether it also makes sense on real namespaces (`mark lab`).
     pub lab: bool,
+    /// Whether it takes so long that one mode is enough for a quick run (`mark long`).
+    pub long: bool,
     /// Most flows the engine remembers (`engine flows=N`), if the scenario cares.
     pub flow_limit: Option<usize>,
     /// What happens, in order.
@@ -139,7 +143,8 @@ impl Script {
             expected: "a scenario file".to_owned(),
             found: error.to_string(),
         })?;
-        Self::parse(&file, &text)
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(Self { folder, ..Self::parse(&file, &text)? })
     }
 
     /// Reads a scenario from text; `file` is what errors call it.

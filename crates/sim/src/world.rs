@@ -70,7 +70,7 @@ impl From<Lab> for World {
 #[must_use]
 pub fn topology_path(script: &Script) -> PathBuf {
     match &script.topology {
-        Topology::Lab(file) => Path::new(&script.file).with_file_name("").join(file),
+        Topology::Lab(file) => script.folder.join(file),
         Topology::Use(name) => {
             Path::new(env!("CARGO_MANIFEST_DIR")).join("topologies").join(name).with_extension("yaml")
         }

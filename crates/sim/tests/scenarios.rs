@@ -13,12 +13,17 @@ use vpc_sim::world::World;
 
 #[test]
 fn every_scenario_happens_as_written_in_every_mode() {
-    let files = scenario_files().unwrap();
+    let wanted = std::env::var("SCENARIO").unwrap_or_default();
+    let mut files = scenario_files().unwrap();
+    files.retain(|path| path.to_string_lossy().contains(&wanted));
     if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
         files.iter().for_each(|path| update_goldens(path));
     }
+    let full = std::env::var_os("VPC_FULL_TESTS").is_some_and(|value| value == "1");
+    let quick = |path: &Path| !full && Script::read(path).is_ok_and(|script| script.long);
+    let modes = |path: &Path| if quick(path) { &Mode::ALL[..1] } else { &Mode::ALL };
     let jobs: Vec<(&PathBuf, Mode)> =
-        files.iter().flat_map(|path| Mode::ALL.into_iter().map(move |mode| (path, mode))).collect();
+        files.iter().flat_map(|path| modes(path).iter().map(move |mode| (path, *mode))).collect();
     let next = AtomicUsize::new(0);
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let failures: BTreeMap<&Path, Vec<(usize, String)>> = thread::scope(|scope| {
@@ -38,6 +43,10 @@ fn every_scenario_happens_as_written_in_every_mode() {
         by_file
     });
     println!("{} scenarios × {} modes", files.len(), Mode::ALL.len());
+    let long = files.iter().filter(|path| quick(path)).count();
+    if long > 0 {
+        println!("of these, {long} long ones in one mode only (VPC_FULL_TESTS=1 plays them in all)");
+    }
     let told: Vec<String> = failures.into_iter().map(|(path, failures)| tell(path, failures)).collect();
     assert!(told.is_empty(), "{} of {} failed:\n\n{}", told.len(), files.len(), told.join("\n\n"));
 }

@@ -1,5 +1,6 @@
 //! From lines to steps.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use vpc_model::{DropReason, Time};
@@ -13,9 +14,11 @@ const VERBS: &str = "a time, NAME > or < and a packet, drop, set, delete, refuse
 pub(super) fn script(file: &str, text: &str) -> Result<Script, ScriptError> {
     let mut script = Script {
         file: file.to_owned(),
+        folder: PathBuf::new(),
         source: text.to_owned(),
         topology: Topology::Use(String::new()),
         lab: false,
+        long: false,
         flow_limit: None,
         steps: Vec::new(),
     };
@@ -57,12 +60,13 @@ pub(super) fn script(file: &str, text: &str) -> Result<Script, ScriptError> {
             }
             "mark" => {
                 words.next();
-                let what = words.one("lab")?;
-                if what.text != "lab" {
-                    return Err(what.expected("lab"));
+                let what = words.one("lab or long")?;
+                match what.text {
+                    "lab" => script.lab = true,
+                    "long" => script.long = true,
+                    _ => return Err(what.expected("lab or long")),
                 }
                 words.end()?;
-                script.lab = true;
             }
             "engine" => {
                 words.next();
@@ -403,7 +407,7 @@ mod tests {
                 "x.txt:2:1: expected a time such as 0ms, +20ms or +5s, found `5`",
             ),
             ("use t1\nexplain h2 <\n", "x.txt:2:12: expected `>` and a packet, found `<`"),
-            ("use t1\nmark\n", "x.txt:2:5: expected lab, found the end of the line"),
+            ("use t1\nmark\n", "x.txt:2:5: expected lab or long, found the end of the line"),
             ("use t1\n| x\n", "x.txt:2:1: expected `|` only below `explain` or `routes`, found `|`"),
             (
                 "use t1\nrefused X\n",
