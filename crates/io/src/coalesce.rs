@@ -62,6 +62,12 @@ impl Writer {
         self.merged
     }
 
+    /// Whether there is something for [`Writer::flush`] to send.
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        self.train.is_some()
+    }
+
     /// Receives the next packet; see [`Link::recv`].
     #[inline]
     pub fn recv(&mut self, packet: &mut PacketBuf) -> Result<Received, LinkError> {
@@ -122,6 +128,8 @@ impl Writer {
 
 /// Buffers for trains, shared by the writers of one worker: the last one given back is the next one taken,
 /// so a burst to one link at a time keeps to one buffer, which stays in the cache.
+///
+/// Shape: as many buffers as trains ever waited at once, which is at most one per packet of a burst.
 #[derive(Debug, Default)]
 pub struct TrainPool {
     free: Vec<PacketBuf>,

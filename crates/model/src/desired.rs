@@ -9,7 +9,7 @@ mod noun;
 mod routes;
 mod violation;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use rpds::RedBlackTreeMapSync;
@@ -44,21 +44,25 @@ impl Desired {
     /// # Errors
     /// Every [`Violation`] of the outcome, in the order of the changes.
     pub fn apply(&self, changes: impl IntoIterator<Item = Change>) -> Result<Self, Vec<Violation>> {
+        let changes: Vec<Change> = changes.into_iter().collect();
         let mut next = self.clone();
-        let mut touched = Vec::new();
         let mut violations = Vec::new();
-        for change in changes {
-            match next.make(change) {
-                Ok(resource) => touched.push(resource),
-                Err(violation) => violations.push(violation),
-            }
-        }
+        // Names are given up before they are taken, so that two resources can swap theirs.
+        changes.iter().for_each(|change| next.remove_indexes(change.id()));
+        let touched: Vec<ResourceRef> = changes
+            .into_iter()
+            .map(|change| next.make(change, &mut violations))
+            .collect();
         let mut seen = BTreeSet::new();
-        for resource in touched {
+        let affected = touched.iter().flat_map(|&id| next.affected_by(id));
+        for resource in touched.iter().copied().chain(affected) {
             if seen.insert(resource) {
                 next.check(resource, &mut violations);
             }
         }
+        // A check of one resource may speak for others, which then speak for themselves too.
+        let mut said = HashSet::new();
+        violations.retain(|violation| said.insert(violation.to_string()));
         if violations.is_empty() {
             Ok(next)
         } else {
@@ -172,9 +176,11 @@ impl Desired {
         self.get(subnet.table.or(self.get(subnet.vpc).map(|vpc| vpc.main_table))?)
     }
 
-    fn make(&mut self, change: Change) -> Result<ResourceRef, Violation> {
+    /// Makes a change, whatever it leads to.
+    fn make(&mut self, change: Change, violations: &mut Vec<Violation>) -> ResourceRef {
         match change {
             Change::Put(resource) => {
+                let resource = resource.in_order();
                 let id = resource.id();
                 self.remove_indexes(id);
                 for needed in resource.needs() {
@@ -184,29 +190,28 @@ impl Desired {
                 }
                 if let Some(name) = resource.name() {
                     let key = (id.noun(), name.clone());
-                    if let Some(other) = self.names.get(&key).filter(|other| **other != id) {
-                        let problem = Problem::NameTaken {
-                            name: name.clone(),
-                            by: *other,
-                        };
-                        return Err(Violation {
+                    match self.names.get(&key).filter(|other| **other != id) {
+                        Some(&by) => violations.push(Violation {
                             resource: id,
                             field: "name",
-                            problem,
-                        });
+                            problem: Problem::NameTaken {
+                                name: name.clone(),
+                                by,
+                            },
+                        }),
+                        None => self.names.insert_mut(key, id),
                     }
-                    self.names.insert_mut(key, id);
                 }
                 if resource.has_link() && !self.links.contains_key(&id) {
                     let link = self.fresh_link();
                     self.links.insert_mut(id, link);
                 }
                 self.tables.insert(resource);
-                Ok(id)
+                id
             }
             Change::Delete(id) => {
                 if !self.tables.contains(id) {
-                    return Err(Violation {
+                    violations.push(Violation {
                         resource: id,
                         field: "id",
                         problem: Problem::NotFound { what: id },
@@ -215,7 +220,7 @@ impl Desired {
                 self.remove_indexes(id);
                 self.links.remove_mut(&id);
                 self.tables.remove(id);
-                Ok(id)
+                id
             }
         }
     }
@@ -228,7 +233,10 @@ impl Desired {
             });
         }
         if let Some(name) = old.name() {
-            self.names.remove_mut(&(id.noun(), name.clone()));
+            let key = (id.noun(), name.clone());
+            if self.names.get(&key) == Some(&id) {
+                self.names.remove_mut(&key);
+            }
         }
     }
 

@@ -1,12 +1,14 @@
 //! Identifiers in AWS's form, and the names people give.
 
 use std::any::type_name;
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A noun that has identifiers of its own.
@@ -179,6 +181,24 @@ impl<'de, K: Kind> Deserialize<'de> for Id<K> {
         String::deserialize(deserializer)?
             .parse()
             .map_err(serde::de::Error::custom)
+    }
+}
+
+impl<K: Kind> JsonSchema for Id<K> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}-id", K::PREFIX).into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": format!("^{}-([0-9a-f]{{17}}|[0-9a-f]{{8}})$", K::PREFIX),
+            "examples": [format!("{}-0abcdef1234567890", K::PREFIX)],
+        })
     }
 }
 

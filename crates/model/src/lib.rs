@@ -5,6 +5,7 @@ pub mod control;
 pub mod desired;
 pub mod explain;
 mod id;
+pub mod lab;
 pub mod resource;
 mod stage;
 mod time;

@@ -5,6 +5,7 @@ use vpc_packet::checksum::complete_checksum;
 use super::*;
 use crate::memory::Memory;
 use crate::software::Segmenter;
+use crate::tun::Offloads;
 
 /// A datagram to be built.
 #[derive(Clone, Debug)]
@@ -349,25 +350,76 @@ fn a_lone_datagram_is_written_as_it_came() {
 }
 
 #[test]
-fn a_fragment_a_packet_with_options_and_a_super_packet_do_not_join() {
-    let mut fragment = Sample::default().packet();
-    fragment.bytes_mut()[6] = 0x20;
-    let checksum = Sum::new()
-        .bytes(&fragment.bytes()[..10])
-        .bytes(&fragment.bytes()[12..20])
-        .checksum();
-    fragment.bytes_mut()[10..12].copy_from_slice(&checksum.to_be_bytes());
-    let mut large = Sample::default().packet();
-    large.offload.gso = Some(Gso {
-        kind: GsoKind::Udp,
-        size: 18,
-        ecn: false,
-    });
-    for packet in [fragment, large] {
-        let got = written(&[packet.clone(), packet.clone()]);
-        assert_eq!(got.len(), 2);
-        assert_eq!((got[0].bytes(), got[0].offload), (packet.bytes(), packet.offload));
+fn a_checksum_of_zero_means_none_even_where_zero_would_be_right() {
+    let mut packet = Sample {
+        checksum: Checksum::Zero,
+        ..Sample::default()
     }
+    .packet();
+    let length = u16::try_from(packet.len() - 20).unwrap();
+    let sum = |bytes: &[u8]| Sum::new().bytes(&bytes[12..]).word(u16::from(UDP)).word(length);
+    let last = packet.len() - 2;
+    packet.bytes_mut()[last..].fill(0);
+    let missing = sum(packet.bytes()).checksum();
+    packet.bytes_mut()[last..].copy_from_slice(&missing.to_be_bytes());
+    assert_eq!(sum(packet.bytes()).checksum(), 0);
+    assert_eq!(written(&[packet.clone(), packet]).len(), 2);
+}
+
+#[test]
+fn fragments_and_super_packets_do_not_join() {
+    let fragment = |id: u16| {
+        let mut packet = Sample {
+            df: false,
+            id,
+            ..Sample::default()
+        }
+        .packet();
+        packet.bytes_mut()[6] = 0x20;
+        packet.bytes_mut()[10..12].fill(0);
+        let checksum = Sum::new().bytes(&packet.bytes()[..20]).checksum();
+        packet.bytes_mut()[10..12].copy_from_slice(&checksum.to_be_bytes());
+        packet
+    };
+    let large = || {
+        let mut packet = Sample::default().packet();
+        packet.offload.gso = Some(Gso {
+            kind: GsoKind::Udp,
+            size: 18,
+            ecn: false,
+        });
+        packet
+    };
+    for packets in [[fragment(0), fragment(1)], [large(), large()]] {
+        let got = written(&packets);
+        assert_eq!(got.len(), 2);
+        for (got, packet) in got.iter().zip(&packets) {
+            assert_eq!((got.bytes(), got.offload), (packet.bytes(), packet.offload));
+        }
+    }
+}
+
+#[test]
+fn nothing_is_merged_for_a_link_that_would_have_to_cut_it_again() {
+    let (near, mut far) = Memory::pair(8).unwrap();
+    let mut writer = Writer::new(Link::Memory(near.with_offloads(Offloads {
+        udp: false,
+        ..Offloads::ALL
+    })));
+    let mut pool = TrainPool::default();
+    for _ in 0..3 {
+        writer
+            .push(&mut pool, &mut Sample::default().packet(), 28)
+            .unwrap();
+        assert!(!writer.is_waiting());
+    }
+    let mut packet = PacketBuf::new();
+    assert_eq!(
+        (0..5)
+            .filter(|_| far.recv(&mut packet) == Received::Packet)
+            .count(),
+        3
+    );
 }
 
 #[test]
@@ -385,8 +437,10 @@ fn buffers_go_back_to_the_pool_and_are_used_again() {
             writer.push(&mut pool, &mut packet, 28).unwrap();
             writer.push(&mut pool, &mut packet, 28).unwrap();
         }
+        assert!(writer.is_waiting());
         writer.flush(&mut pool).unwrap();
     }
+    assert!(!writer.is_waiting());
     assert_eq!(pool.free.len(), 1);
     assert_eq!(writer.merged(), 18);
 }

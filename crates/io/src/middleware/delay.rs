@@ -142,12 +142,12 @@ mod tests {
         let mut packet = PacketBuf::new();
         assert_eq!(link.due_in(), None);
 
-        let _ = right.send(&PacketBuf::from_packet(&[1; 20]));
+        let _ = right.send(&mut PacketBuf::from_packet(&[1; 20]));
         assert_eq!(link.recv(&mut packet).unwrap(), Received::Empty);
         assert_eq!(link.due_in(), Some(Duration::from_millis(10)));
 
         millis.store(4, Ordering::Relaxed);
-        let _ = right.send(&PacketBuf::from_packet(&[2; 20]));
+        let _ = right.send(&mut PacketBuf::from_packet(&[2; 20]));
         assert_eq!(link.recv(&mut packet).unwrap(), Received::Empty);
 
         millis.store(10, Ordering::Relaxed);
@@ -167,7 +167,7 @@ mod tests {
         let (left, mut right) = Memory::pair(CAPACITY + 5).unwrap();
         let mut link = Delay::with_clock(Link::Memory(left), Duration::from_secs(1), || Duration::ZERO);
         for _ in 0..CAPACITY + 5 {
-            let _ = right.send(&PacketBuf::from_packet(&[1; 20]));
+            let _ = right.send(&mut PacketBuf::from_packet(&[1; 20]));
         }
         assert_eq!(link.recv(&mut PacketBuf::new()).unwrap(), Received::Empty);
         assert_eq!(link.counters().dropped(LinkDrop::Full), 5);

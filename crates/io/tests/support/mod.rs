@@ -25,8 +25,16 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    /// `None`, after saying so, when the process may not make one.
+    /// `None`, after saying so, when the process may not make one or has no TUN driver.
     pub(crate) fn new(label: &str) -> Option<Self> {
+        if let Err(error) = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/net/tun")
+        {
+            println!("skipped: needs root and /dev/net/tun ({error})");
+            return None;
+        }
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = NetNsName::new(&format!("vpcdt-io-{}-{n}-{label}", std::process::id())).unwrap();

@@ -1,5 +1,7 @@
 //! What has to hold for each noun, stated once, whichever way the change came.
 
+mod connect;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -8,8 +10,9 @@ use vpc_lpm::Prefix;
 use super::{Desired, Noun, Problem, Resource, ResourceRef, Violation};
 use crate::Id;
 use crate::resource::{
-    Destination, Direction, Endpoint, EndpointKind, Eni, EniKind, Family, InternetHost, NetworkAcl, Peer,
-    PrefixList, Provider, RouteTable, RouteTarget, SecurityGroup, Service, Subnet, Vpc,
+    AttachmentKind, Destination, Direction, Endpoint, EndpointKind, Eni, EniKind, Family, InternetHost,
+    NatGateway, NetworkAcl, Peer, PrefixList, Provider, RouteTable, RouteTarget, SecurityGroup, Service,
+    Subnet, TransitAttachment, VirtualGateway, Vpc,
 };
 
 /// Quotas of an account's default settings. Source: vpc-semantics §19.
@@ -38,12 +41,77 @@ impl Report<'_> {
 }
 
 impl Desired {
-    /// Checks a resource that was put or deleted, and what depends on it.
+    /// What has to be checked again because a resource was put.
+    pub(super) fn affected_by(&self, id: ResourceRef) -> Vec<ResourceRef> {
+        if self.tables.contains(id) {
+            self.dependents(id).chain(self.mentions(id)).collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// What names a resource that cannot be one of its needs, mostly because that one needs it in turn.
+    fn mentions(&self, id: ResourceRef) -> Vec<ResourceRef> {
+        let vpcs = |by: &dyn Fn(&Vpc) -> bool| {
+            let vpcs = self.iter::<Vpc>().filter(|vpc| by(vpc));
+            vpcs.map(|vpc| Vpc::to_ref(vpc.id)).collect()
+        };
+        match id {
+            ResourceRef::Eni(id) => {
+                let nats = self.iter::<NatGateway>().filter(|nat| nat.eni == id);
+                let has = |endpoint: &&Endpoint| match &endpoint.kind {
+                    EndpointKind::Gateway { .. } => false,
+                    EndpointKind::Interface { enis, .. } => enis.contains(&id),
+                };
+                let endpoints = self.iter::<Endpoint>().filter(has);
+                nats.map(|nat| NatGateway::to_ref(nat.id))
+                    .chain(endpoints.map(|endpoint| Endpoint::to_ref(endpoint.id)))
+                    .collect()
+            }
+            ResourceRef::NetworkAcl(id) => vpcs(&|vpc| vpc.default_acl == id),
+            ResourceRef::PrefixList(id) => {
+                let routed = |table: &&RouteTable| table.routes.contains_key(&Destination::List(id));
+                let allowed =
+                    |group: &&SecurityGroup| group.rules.iter().any(|rule| rule.peer == Peer::List(id));
+                let tables = self.iter::<RouteTable>().filter(routed);
+                let groups = self.iter::<SecurityGroup>().filter(allowed);
+                tables
+                    .map(|table| RouteTable::to_ref(table.id))
+                    .chain(groups.map(|group| SecurityGroup::to_ref(group.id)))
+                    .collect()
+            }
+            ResourceRef::RouteTable(id) => vpcs(&|vpc| vpc.main_table == id),
+            ResourceRef::SecurityGroup(id) => vpcs(&|vpc| vpc.default_group == id),
+            ResourceRef::TransitAttachment(id) => {
+                let peered = |other: &&TransitAttachment| match &other.kind {
+                    AttachmentKind::Peering { peer } => *peer == id,
+                    AttachmentKind::Vpc { .. } => false,
+                };
+                let others = self.iter::<TransitAttachment>().filter(peered);
+                others.map(|other| TransitAttachment::to_ref(other.id)).collect()
+            }
+            ResourceRef::EgressOnlyGateway(_)
+            | ResourceRef::Endpoint(_)
+            | ResourceRef::Instance(_)
+            | ResourceRef::InternetGateway(_)
+            | ResourceRef::InternetHost(_)
+            | ResourceRef::NatGateway(_)
+            | ResourceRef::Peering(_)
+            | ResourceRef::Service(_)
+            | ResourceRef::Subnet(_)
+            | ResourceRef::TransitGateway(_)
+            | ResourceRef::TransitRouteTable(_)
+            | ResourceRef::VirtualGateway(_)
+            | ResourceRef::Vpc(_) => Vec::new(),
+        }
+    }
+
+    /// Checks a resource that was put or deleted.
     pub(super) fn check(&self, id: ResourceRef, violations: &mut Vec<Violation>) {
         match self.tables.get(id) {
             Some(resource) => self.check_one(&resource, violations),
             None => {
-                for by in self.dependents(id) {
+                for by in self.dependents(id).chain(self.mentions(id)) {
                     let problem = Problem::DependencyViolation { what: id, by };
                     violations.push(Violation {
                         resource: id,
@@ -83,7 +151,13 @@ impl Desired {
             Resource::Service(r) => self.check_service(r, &mut report),
             Resource::Subnet(r) => self.check_subnet(r, &mut report),
             Resource::Vpc(r) => self.check_vpc(r, &mut report),
-            Resource::EgressOnlyGateway(_) | Resource::InternetGateway(_) | Resource::NatGateway(_) => {}
+            Resource::InternetGateway(r) => self.check_edge(r.vpc, r.edge_table, &mut report),
+            Resource::Peering(r) => self.check_peering(r, &mut report),
+            Resource::TransitAttachment(r) => self.check_transit_attachment(r, &mut report),
+            Resource::TransitRouteTable(r) => self.check_transit_route_table(r, &mut report),
+            Resource::VirtualGateway(r) => self.check_virtual_gateway(r, &mut report),
+            Resource::NatGateway(r) => self.check_nat_gateway(r, &mut report),
+            Resource::EgressOnlyGateway(_) | Resource::TransitGateway(_) => {}
         }
     }
 
@@ -288,6 +362,9 @@ impl Desired {
                 report,
             )
         });
+        if self.is_edge_table(table.id) {
+            self.check_edge_routes(table, report);
+        }
         for endpoint in self.gateway_endpoints(table.id) {
             let list = self.get(endpoint.service).and_then(|service| service.prefix_list);
             if let Some(list) = list.filter(|&list| table.routes.contains_key(&Destination::List(list))) {
@@ -335,6 +412,30 @@ impl Desired {
                 ResourceRef::NatGateway(id),
                 self.get(id).and_then(|g| self.vpc_of(g.subnet)).map(|v| v.id),
             ),
+            RouteTarget::Peering(id) => {
+                let elsewhere = self.get(id).filter(|peering| peering.other_end(vpc.id).is_none());
+                (
+                    ResourceRef::Peering(id),
+                    elsewhere.map(|peering| peering.requester),
+                )
+            }
+            RouteTarget::Transit(id) => {
+                if self.get(id).is_some()
+                    && self
+                        .attachments(vpc.id)
+                        .all(|attachment| attachment.gateway != id)
+                {
+                    report.add(
+                        "routes",
+                        Problem::NotAttached {
+                            what: ResourceRef::TransitGateway(id),
+                            vpc: Vpc::to_ref(vpc.id),
+                        },
+                    );
+                }
+                return;
+            }
+            RouteTarget::Virtual(id) => (ResourceRef::VirtualGateway(id), self.get(id).and_then(|g| g.vpc)),
         };
         if let Some(theirs) = theirs {
             same_vpc("routes", what, theirs, vpc.id, report);
@@ -379,6 +480,25 @@ impl Desired {
                     report,
                 )
             });
+        }
+    }
+
+    /// The interface of a NAT gateway is its own, in its subnet, with an IPv4 address.
+    fn check_nat_gateway(&self, gateway: &NatGateway, report: &mut Report<'_>) {
+        let eni = self
+            .get(gateway.eni)
+            .filter(|eni| eni.kind == EniKind::NatGateway(gateway.id) && eni.subnet == gateway.subnet);
+        match eni {
+            None => report.add(
+                "interface",
+                Problem::NotFound {
+                    what: Eni::to_ref(gateway.eni),
+                },
+            ),
+            Some(eni) if !eni.addresses.iter().any(|a| a.private.is_ipv4()) => {
+                report.add("address", Problem::None { what: "IPv4 address" })
+            }
+            Some(_) => {}
         }
     }
 
@@ -511,9 +631,13 @@ impl Desired {
             let Provider::Host { namespace, .. } = &r.provider;
             (Service::to_ref(r.id), namespace)
         });
+        let far = self
+            .iter::<VirtualGateway>()
+            .map(|r| (VirtualGateway::to_ref(r.id), &r.namespace));
         let mut others = instances
             .chain(hosts)
             .chain(services)
+            .chain(far)
             .filter(|(id, _)| *id != report.resource);
         if let Some((by, _)) = others.find(|(_, other)| *other == namespace) {
             report.add(
@@ -701,11 +825,16 @@ const fn field_of(what: ResourceRef) -> &'static str {
         ResourceRef::InternetHost(_) => "internet",
         ResourceRef::NatGateway(_) => "nat_gateway",
         ResourceRef::NetworkAcl(_) => "network_acl",
+        ResourceRef::Peering(_) => "peering",
         ResourceRef::PrefixList(_) => "prefix_list",
         ResourceRef::RouteTable(_) => "routes",
         ResourceRef::SecurityGroup(_) => "security_groups",
         ResourceRef::Service(_) => "service",
         ResourceRef::Subnet(_) => "subnet",
+        ResourceRef::TransitAttachment(_) => "attachment",
+        ResourceRef::TransitGateway(_) => "transit_gateway",
+        ResourceRef::TransitRouteTable(_) => "table",
+        ResourceRef::VirtualGateway(_) => "virtual_gateway",
         ResourceRef::Vpc(_) => "vpc",
     }
 }

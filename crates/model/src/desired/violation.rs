@@ -36,12 +36,16 @@ pub enum Problem {
         "address {address} is reserved in {block}: the first four and the last address cannot be given out"
     )]
     AddressReserved { address: IpAddr, block: Prefix },
+    #[error("{what} belongs to another gateway than {ours}")]
+    AnotherGateway { what: ResourceRef, ours: ResourceRef },
     #[error("{what} is in another VPC, {theirs} instead of {ours}")]
     AnotherVpc {
         what: ResourceRef,
         theirs: ResourceRef,
         ours: ResourceRef,
     },
+    #[error("{what} connects the two already")]
+    AttachmentExists { what: ResourceRef },
     #[error("{block} overlaps {other} of {by}")]
     BlockConflict {
         block: Prefix,
@@ -56,6 +60,12 @@ pub enum Problem {
     DeviceTaken { device: u8, by: ResourceRef },
     #[error("two subnets of zone {az}; an endpoint has one per zone")]
     DuplicateZone { az: Az },
+    #[error(
+        "an edge table leads to a whole subnet or VPC block, by local or a network interface; {destination} does not"
+    )]
+    EdgeRoute { destination: Destination },
+    #[error("the table is also used by {by}; an edge table is for its gateway alone")]
+    EdgeTableShared { by: ResourceRef },
     #[error("{entry} is in the list twice")]
     EntryDuplicate { entry: Prefix },
     #[error("{value} is {got}, but {expected} is needed here")]
@@ -83,8 +93,12 @@ pub enum Problem {
     NamespaceTaken { namespace: String, by: ResourceRef },
     #[error("at least one {what} is needed")]
     None { what: &'static str },
+    #[error("{what} is not attached to {vpc}")]
+    NotAttached { what: ResourceRef, vpc: ResourceRef },
     #[error("{} {what} does not exist", what.noun())]
     NotFound { what: ResourceRef },
+    #[error("{what} connects the two VPCs already")]
+    PeeringExists { what: ResourceRef },
     #[error(transparent)]
     PortRange(#[from] PortRangeError),
     #[error("a route to {destination} exists already")]
@@ -117,6 +131,8 @@ impl Problem {
             Self::AddressInUse { .. } => "InvalidIPAddress.InUse",
             Self::AddressOutside { .. }
             | Self::AddressReserved { .. }
+            | Self::EdgeRoute { .. }
+            | Self::EdgeTableShared { .. }
             | Self::Family { .. }
             | Self::MoreSpecificThanLocal { .. }
             | Self::PortRange(_)
@@ -128,6 +144,10 @@ impl Problem {
             | Self::NameTaken { .. }
             | Self::NamespaceTaken { .. }
             | Self::Unsupported(_) => "InvalidParameter",
+            Self::AnotherGateway { .. } => "InvalidParameterValue",
+            Self::AttachmentExists { .. } => "DuplicateTransitGatewayAttachment",
+            Self::NotAttached { .. } => "InvalidTransitGatewayID.NotFound",
+            Self::PeeringExists { .. } => "VpcPeeringConnectionAlreadyExists",
             Self::BlockConflict { .. } => "InvalidSubnet.Conflict",
             Self::BlockOutside { .. } => "InvalidSubnet.Range",
             Self::DependencyViolation { .. } => "DependencyViolation",
@@ -157,11 +177,16 @@ fn not_found(what: ResourceRef) -> String {
         ResourceRef::InternetGateway(_) => "InvalidInternetGatewayID.NotFound".to_owned(),
         ResourceRef::NatGateway(_) => "NatGatewayNotFound".to_owned(),
         ResourceRef::NetworkAcl(_) => "InvalidNetworkAclID.NotFound".to_owned(),
+        ResourceRef::Peering(_) => "InvalidVpcPeeringConnectionID.NotFound".to_owned(),
         ResourceRef::PrefixList(_) => "InvalidPrefixListID.NotFound".to_owned(),
         ResourceRef::RouteTable(_) => "InvalidRouteTableID.NotFound".to_owned(),
         ResourceRef::SecurityGroup(_) => "InvalidGroup.NotFound".to_owned(),
         ResourceRef::Service(_) => "InvalidVpcEndpointServiceId.NotFound".to_owned(),
         ResourceRef::Subnet(_) => "InvalidSubnetID.NotFound".to_owned(),
+        ResourceRef::TransitAttachment(_) => "InvalidTransitGatewayAttachmentID.NotFound".to_owned(),
+        ResourceRef::TransitGateway(_) => "InvalidTransitGatewayID.NotFound".to_owned(),
+        ResourceRef::TransitRouteTable(_) => "InvalidRouteTableID.NotFound".to_owned(),
+        ResourceRef::VirtualGateway(_) => "InvalidVpnGatewayID.NotFound".to_owned(),
         ResourceRef::Vpc(_) => "InvalidVpcID.NotFound".to_owned(),
     }
 }

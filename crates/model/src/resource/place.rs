@@ -1,8 +1,10 @@
 //! Whose it is, where it is, and what people call it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An AWS account: twelve digits.
@@ -197,9 +199,9 @@ impl NameError {
     }
 }
 
-/// Serialises a type as its text.
+/// Serialises a type as its text, of which a JSON Schema knows the pattern and an example.
 macro_rules! as_text {
-    ($($t:ty),*) => { $(
+    ($($t:ident $pattern:literal $example:literal;)*) => { $(
         impl Serialize for $t {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -210,9 +212,25 @@ macro_rules! as_text {
                 String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
             }
         }
+        impl JsonSchema for $t {
+            fn inline_schema() -> bool {
+                true
+            }
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($t).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "pattern": $pattern, "examples": [$example] })
+            }
+        }
     )* };
 }
-as_text!(AccountId, Az, Name, Region);
+as_text! {
+    AccountId "^[0-9]{12}$" "111111111111";
+    Az "^[a-z0-9]+(-[a-z0-9]+)+-[0-9]+[a-z]$" "us-east-1a";
+    Name "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$" "web-1";
+    Region "^[a-z0-9]+(-[a-z0-9]+)+-[0-9]+$" "us-east-1";
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,847 @@
+//! All entries of one worker.
+
+use std::array;
+use std::fmt;
+use std::hash::BuildHasher;
+use std::mem;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use foldhash::quality::FixedState;
+use hashbrown::HashTable;
+use vpc_model::resource::PortRange;
+use vpc_model::{ResourceRef, Time};
+use vpc_packet::{FiveTuple, PerPacket};
+
+use crate::connection::{self, Phase};
+use crate::expiry::Wheel;
+use crate::leases::{Holder, Leases};
+use crate::{Agreement, Binding, Connection, Counts, FlowKey, MAX_BINDINGS, Side, TcpState};
+
+/// How a [`Flows`] is made.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowsConfig {
+    /// The most entries, refused flows and entries whose end is not reported yet among them.
+    pub capacity: usize,
+    /// How long a refused flow is remembered.
+    pub refused_for: Duration,
+    /// Makes hashes and salts unpredictable from outside, and reproducible.
+    pub seed: u64,
+    /// The outside ports this worker may lease; workers have disjoint ranges.
+    pub ports: PortRange,
+}
+
+impl Default for FlowsConfig {
+    fn default() -> Self {
+        Self {
+            capacity: 1 << 20,
+            refused_for: Duration::from_secs(10),
+            seed: 0,
+            ports: PortRange::ALL,
+        }
+    }
+}
+
+/// An entry seen from one side.
+///
+/// Shape: `Copy`; leads nowhere once the entry has ended, even when its place is used again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FlowRef {
+    slot: u32,
+    /// The place's generation, and the side in the lowest bit.
+    tag: u32,
+}
+
+impl FlowRef {
+    /// The side it is seen from.
+    #[must_use]
+    pub const fn side(self) -> Side {
+        side_of(self.tag)
+    }
+
+    /// The same entry seen from the other side.
+    #[must_use]
+    pub const fn other_side(self) -> Self {
+        Self {
+            slot: self.slot,
+            tag: self.tag ^ 1,
+        }
+    }
+}
+
+/// Why a flow cannot become a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitError {
+    /// The responder's key or a lease belongs to another live connection.
+    Collision,
+    /// There are as many entries as may be.
+    Full,
+}
+
+/// How an entry came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// [`Flows::end`] was called.
+    Asked,
+    /// A refused flow made way for a connection with the same key.
+    Displaced,
+    /// A SYN began another connection with the same tuple.
+    Reopened,
+    /// Its time passed without a packet.
+    TimedOut,
+}
+
+/// What is left of an entry that has ended.
+#[derive(Debug)]
+pub struct Ended<'a, M> {
+    /// The initiator's key.
+    pub key: FlowKey,
+    /// `None` for a refused flow.
+    pub connection: Option<&'a Connection>,
+    /// What each [`Side`] has sent, the initiator first.
+    pub counts: [Counts; 2],
+    /// What was attached to each [`Side`], the initiator first.
+    pub memos: [M; 2],
+    /// Why it ended.
+    pub reason: EndReason,
+}
+
+/// Connections and refused flows, found by [`FlowKey`] from either side.
+///
+/// Shape: `M` is what the owner attaches to each side. One worker owns it; there is no lock. Nothing is allocated on a
+/// hit; `commit` and `refuse` grow the entries by doubling, `new` makes the index for all of them.
+/// Units: time is given with each call, and time alone decides: an entry is over the moment its timeout has passed,
+/// whether or not [`Self::expire`] has come by. Calls without a time answer as of the latest one given.
+pub struct Flows<M> {
+    entries: Vec<Entry<M>>,
+    free: Vec<u32>,
+    /// Slot and side of every key in use.
+    index: HashTable<Place>,
+    leases: Leases,
+    wheel: Wheel,
+    hasher: FixedState,
+    /// Empty binding lists by capacity, to be used again.
+    spare: [Vec<Vec<Binding>>; MAX_BINDINGS + 1],
+    capacity: usize,
+    refused_for: Duration,
+    ports: PortRange,
+    now: Time,
+    connections: usize,
+    refused: usize,
+    /// Connections made so far: gives a connection that repeats a tuple another salt.
+    made: u64,
+    /// What the memo of an ended entry reads as.
+    blank: M,
+}
+
+struct Entry<M> {
+    generation: u32,
+    fate: Fate,
+    /// For a refused flow only the key and the time of refusal mean something.
+    connection: Connection,
+    counts: [Counts; 2],
+    memos: [M; 2],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Connection,
+    /// Out of every index, kept until its end is reported.
+    Ended {
+        reason: EndReason,
+        refused: bool,
+    },
+    Refused,
+    Vacant,
+}
+
+/// A slot number and, in the lowest bit, a side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place(u32);
+
+impl<M: Default> Flows<M> {
+    /// No entries yet.
+    #[must_use]
+    pub fn new(config: FlowsConfig) -> Self {
+        let hasher = FixedState::with_seed(config.seed);
+        let capacity = config.capacity.min(u32::MAX as usize >> 1);
+        Self {
+            entries: Vec::new(),
+            free: Vec::new(),
+            index: HashTable::with_capacity(2 * capacity),
+            leases: Leases::new(hasher.clone()),
+            wheel: Wheel::new(),
+            hasher,
+            spare: array::from_fn(|_| Vec::new()),
+            capacity,
+            refused_for: config.refused_for,
+            ports: config.ports,
+            now: Time::ZERO,
+            connections: 0,
+            refused: 0,
+            made: 0,
+            blank: M::default(),
+        }
+    }
+
+    /// Finds the flow of a packet, counts the packet and moves clock and TCP state; `None` when nothing is known of it.
+    ///
+    /// A SYN that reopens a connection which is over, or whose bindings have lapsed, ends that connection and finds
+    /// `None`: rules are evaluated anew, and the new connection has counts, memo and salt of its own.
+    #[inline]
+    pub fn admit(&mut self, key: &FlowKey, packet: &PerPacket, now: Time) -> Option<FlowRef> {
+        self.now = self.now.max(now);
+        let place = self.place(key)?;
+        let (slot, side) = (place.slot(), place.side());
+        let entry = &self.entries[slot as usize];
+        if entry.connection.silence(self.now) >= entry.connection.patience && !self.outlast(slot) {
+            return None;
+        }
+        let entry = &mut self.entries[slot as usize];
+        if entry.fate == Fate::Connection {
+            let connection = &mut entry.connection;
+            let tcp = connection.tcp.after(side, packet.tcp_flags);
+            let Some(tcp) = tcp.filter(|_| !(connection.lapsed && connection.reopens(packet))) else {
+                self.end_slot(slot, EndReason::Reopened);
+                return None;
+            };
+            connection.last_seen = self.now;
+            let mut shorter = false;
+            if tcp != connection.tcp {
+                let phase = Phase::of(tcp).unwrap_or(connection.phase);
+                shorter = connection.enter(tcp, phase);
+            }
+            entry.counts[side.index()].add(packet);
+            if tcp == TcpState::NotTcp
+                && entry.connection.phase == Phase::Opening
+                && connection::is_stream(&entry.counts)
+            {
+                shorter |= entry.connection.enter(tcp, Phase::Open);
+            }
+            if shorter {
+                self.wheel.arm(slot, entry.connection.deadline());
+            }
+        } else {
+            entry.counts[side.index()].add(packet);
+        }
+        Some(self.reference(place))
+    }
+
+    /// Finds a flow and changes nothing.
+    #[must_use]
+    pub fn find(&self, key: &FlowKey) -> Option<FlowRef> {
+        let place = self.place(key)?;
+        let entry = &self.entries[place.slot() as usize];
+        (!entry.is_over(self.now)).then(|| self.reference(place))
+    }
+
+    /// What is attached to a side; the default for an entry that has ended.
+    #[must_use]
+    #[inline]
+    pub fn memo(&self, at: FlowRef) -> &M {
+        self.get(at)
+            .map_or(&self.blank, |entry| &entry.memos[at.side().index()])
+    }
+
+    /// What is attached to a side, to be changed; what is written to an entry that has ended is forgotten.
+    #[inline]
+    pub fn memo_mut(&mut self, at: FlowRef) -> &mut M {
+        match self.entries.get_mut(at.slot as usize) {
+            Some(entry) if entry.generation == at.tag >> 1 => &mut entry.memos[at.side().index()],
+            Some(_) | None => {
+                self.blank = M::default();
+                &mut self.blank
+            }
+        }
+    }
+
+    /// The connection; `None` when the entry is a refused flow or has ended.
+    #[must_use]
+    #[inline]
+    pub fn connection(&self, at: FlowRef) -> Option<&Connection> {
+        let entry = self.get(at)?;
+        (entry.fate == Fate::Connection).then_some(&entry.connection)
+    }
+
+    /// What a side has sent.
+    #[must_use]
+    pub fn counts(&self, at: FlowRef) -> Counts {
+        self.get(at)
+            .map_or_else(Counts::default, |entry| entry.counts[at.side().index()])
+    }
+
+    /// Counts a packet that [`Self::admit`] found no flow for and that was then refused.
+    pub fn count(&mut self, at: FlowRef, packet: &PerPacket) {
+        if let Some(entry) = self.entries.get_mut(at.slot as usize)
+            && entry.generation == at.tag >> 1
+        {
+            entry.counts[at.side().index()].add(packet);
+        }
+    }
+
+    /// The salt a connection gets if it is made of this key now.
+    #[must_use]
+    pub fn salt(&self, key: &FlowKey) -> u64 {
+        self.hasher.hash_one((self.made, key))
+    }
+
+    /// Makes a flow that was let through a connection, or brings a known entry up to date.
+    ///
+    /// Shape: a new flow's packet is counted here. A refused flow becomes a connection and keeps its counts. Of a connection seen from its
+    /// initiator, bindings, timeouts and the responder's key are replaced and `tracked` is united (the agreement's
+    /// come first, should there be more than [`MAX_TRACKED`](crate::MAX_TRACKED)); seen from its responder only
+    /// `tracked` is united, since keys and translations are the initiator's to change. A refused flow, or a lapsed connection's claim, is no
+    /// obstacle to the responder's key or a lease.
+    ///
+    /// # Errors
+    /// [`CommitError`]; everything is as it was.
+    pub fn commit(
+        &mut self,
+        at: Option<FlowRef>,
+        key: FlowKey,
+        agreement: Agreement,
+        packet: &PerPacket,
+        now: Time,
+    ) -> Result<FlowRef, CommitError> {
+        self.now = self.now.max(now);
+        let known = at
+            .filter(|at| self.get(*at).is_some())
+            .or_else(|| self.find(&key));
+        let own = known.map(|at| at.slot);
+        if let Some(at) = known
+            && at.side() == Side::Responder
+        {
+            self.entries[at.slot as usize].connection.track(agreement.tracked);
+            return Ok(at);
+        }
+        if own.is_none() && self.in_use() >= self.capacity {
+            return Err(CommitError::Full);
+        }
+        let key = own.map_or(key, |slot| self.entries[slot as usize].connection.initiator);
+        let responder = agreement.responder.filter(|responder| *responder != key);
+        if let Some(responder) = responder {
+            self.obstacle(own, self.place(&responder))?;
+        }
+        for binding in &agreement.bindings {
+            self.lease_obstacle(own, binding)?;
+        }
+
+        let salt = self.salt(&key);
+        let slot = own.unwrap_or_else(|| {
+            self.clear_key(None, &key);
+            self.insert(key, Fate::Connection)
+        });
+        if let Some(responder) = responder {
+            self.clear_key(Some(slot), &responder);
+        }
+        for binding in &agreement.bindings {
+            self.clear_lease(slot, binding);
+        }
+        self.release_leases(slot);
+        self.move_responder(slot, agreement.responder);
+        let bindings = self.list_of(&agreement.bindings);
+        let entry = &mut self.entries[slot as usize];
+        let connection = &mut entry.connection;
+        let old = mem::replace(&mut connection.bindings, bindings);
+        connection.lapsed = false;
+        connection.waits = agreement.timeouts.waits(key.tuple.protocol);
+        connection.track(agreement.tracked);
+        let is_new = known.is_none() || entry.fate == Fate::Refused;
+        if is_new {
+            connection.salt = salt;
+            connection.last_seen = self.now;
+            connection.tcp = connection::first_state(key.tuple.protocol, packet.tcp_flags);
+            connection.phase = Phase::Opening;
+            self.made += 1;
+        }
+        let phase = Phase::of(connection.tcp).unwrap_or(connection.phase);
+        connection.enter(connection.tcp, phase);
+        if known.is_none() {
+            entry.counts[Side::Initiator.index()].add(packet);
+        } else if entry.fate == Fate::Refused {
+            entry.fate = Fate::Connection;
+            self.refused -= 1;
+            self.connections += 1;
+        }
+        self.wheel.arm(slot, connection.deadline());
+        self.recycle(old);
+        self.take_leases(slot);
+        Ok(self.reference(Place::new(slot, Side::Initiator)))
+    }
+
+    /// Remembers a refused flow for a short time, so that a flood of its packets costs no walks.
+    ///
+    /// Shape: an entry that exists stays what it is: a connection that is refused under new tables remains a connection.
+    /// Refused flows fill at most a quarter of the capacity, so that they cannot keep connections out.
+    /// `None` when there is no room; nothing is counted ([`Self::count`]).
+    pub fn refuse(&mut self, at: Option<FlowRef>, key: FlowKey, now: Time) -> Option<FlowRef> {
+        self.now = self.now.max(now);
+        let known = at
+            .filter(|at| self.get(*at).is_some())
+            .or_else(|| self.find(&key));
+        if known.is_some() {
+            return known;
+        }
+        if self.in_use() >= self.capacity || self.refused >= self.capacity.div_ceil(4) {
+            return None;
+        }
+        self.clear_key(None, &key);
+        let slot = self.insert(key, Fate::Refused);
+        self.wheel
+            .arm(slot, self.entries[slot as usize].connection.deadline());
+        Some(self.reference(Place::new(slot, Side::Initiator)))
+    }
+
+    /// The first port with which `after`, given it as source port, is free at `owner`.
+    ///
+    /// Shape: probes the ports of both `ports` and this worker's range, from a start derived from `salt`. `None` when
+    /// none is free, or when `owner` has `limit` leases from `after.src` towards the destination of `after`
+    /// (R10.3). Changes nothing. A lease that has run out is free at once, and counts towards the limit until
+    /// [`Self::expire`] finds it.
+    #[must_use]
+    pub fn peek_port(
+        &self,
+        owner: ResourceRef,
+        after: FiveTuple,
+        ports: RangeInclusive<u16>,
+        limit: u32,
+        salt: u64,
+    ) -> Option<u16> {
+        let first = u32::from(*ports.start().max(&self.ports.first()));
+        let last = u32::from(*ports.end().min(&self.ports.last()));
+        let count = (last + 1).checked_sub(first).filter(|count| *count > 0)?;
+        if self.leases.towards(owner, &after) >= limit {
+            return None;
+        }
+        let start = ((u64::from(count) * (salt >> 32)) >> 32) as u32;
+        (0..count)
+            .map(|step| (first + (start + step) % count) as u16)
+            .find(|port| {
+                self.is_free(
+                    owner,
+                    FiveTuple {
+                        src_port: *port,
+                        ..after
+                    },
+                )
+            })
+    }
+
+    /// Whether no live binding of `owner` has this `after`.
+    #[must_use]
+    pub fn is_free(&self, owner: ResourceRef, after: FiveTuple) -> bool {
+        self.holder(owner, &after)
+            .is_none_or(|holder| self.entries[holder.slot as usize].is_due(self.now))
+    }
+
+    /// Ends an entry at once; its end is reported by the next [`Self::expire`].
+    pub fn end(&mut self, at: FlowRef) {
+        if self.get(at).is_some() {
+            self.end_slot(at.slot, EndReason::Asked);
+        }
+    }
+
+    /// Ends what has timed out and reports every end since the last call.
+    ///
+    /// Shape: looks at up to `budget` entries; whether something is left, [`Self::next_timeout`] tells.
+    pub fn expire(&mut self, now: Time, budget: usize, mut ended: impl FnMut(Ended<'_, M>)) {
+        self.now = self.now.max(now);
+        for _ in 0..budget {
+            let Some(slot) = self.wheel.pop(self.now) else {
+                return;
+            };
+            let entry = &self.entries[slot as usize];
+            if !matches!(entry.fate, Fate::Ended { .. }) {
+                if !entry.is_over(self.now) {
+                    if entry.is_due(self.now) {
+                        self.lapse(slot);
+                    }
+                    self.wheel
+                        .arm(slot, self.entries[slot as usize].connection.deadline());
+                    continue;
+                }
+                self.detach(slot, EndReason::TimedOut);
+            }
+            self.report(slot, &mut ended);
+        }
+    }
+
+    /// When [`Self::expire`] has something to do; at once when that time has passed.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Time> {
+        self.wheel.next_look()
+    }
+
+    /// How many connections there are, those that timed out since the last [`Self::expire`] among them.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.connections
+    }
+
+    /// Whether there is no connection.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.connections == 0
+    }
+
+    /// How many refused flows are remembered.
+    #[must_use]
+    pub const fn refused(&self) -> usize {
+        self.refused
+    }
+
+    /// The most entries there may be.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// The live connections, seen from their initiators.
+    pub fn iter(&self) -> impl Iterator<Item = (FlowRef, &Connection)> {
+        let live = |entry: &Entry<M>| entry.fate == Fate::Connection && !entry.is_over(self.now);
+        (0..)
+            .zip(&self.entries)
+            .filter(move |(_, entry)| live(entry))
+            .map(|(slot, entry)| {
+                (
+                    self.reference(Place::new(slot, Side::Initiator)),
+                    &entry.connection,
+                )
+            })
+    }
+
+    /// Both sides of every entry that has not ended, for whoever settles counts.
+    pub fn sides_mut(&mut self) -> impl Iterator<Item = (FlowRef, &mut M, Counts)> {
+        let live = |entry: &Entry<M>| matches!(entry.fate, Fate::Connection | Fate::Refused);
+        (0..)
+            .zip(&mut self.entries)
+            .filter(move |(_, entry)| live(entry))
+            .flat_map(|(slot, entry)| {
+                let generation = entry.generation;
+                let sides = [Side::Initiator, Side::Responder].into_iter();
+                sides
+                    .zip(&mut entry.memos)
+                    .zip(entry.counts)
+                    .map(move |((side, memo), counts)| {
+                        (FlowRef::new(generation, Place::new(slot, side)), memo, counts)
+                    })
+            })
+    }
+
+    fn in_use(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
+    fn get(&self, at: FlowRef) -> Option<&Entry<M>> {
+        let entry = self.entries.get(at.slot as usize)?;
+        (entry.generation == at.tag >> 1).then_some(entry)
+    }
+
+    fn reference(&self, place: Place) -> FlowRef {
+        FlowRef::new(self.entries[place.slot() as usize].generation, place)
+    }
+
+    #[inline]
+    fn place(&self, key: &FlowKey) -> Option<Place> {
+        let is_here = |place: &Place| self.entries[place.slot() as usize].has(place.side(), key);
+        self.index.find(self.hasher.hash_one(key), is_here).copied()
+    }
+
+    fn holder(&self, owner: ResourceRef, after: &FiveTuple) -> Option<Holder> {
+        self.leases
+            .holder(owner, after, |holder| binding_of(&self.entries, holder))
+    }
+
+    /// Refuses if the entry at a place keeps a key from being the responder's of another.
+    fn obstacle(&self, own: Option<u32>, place: Option<Place>) -> Result<(), CommitError> {
+        let Some(place) = place.filter(|place| Some(place.slot()) != own) else {
+            return Ok(());
+        };
+        let entry = &self.entries[place.slot() as usize];
+        let gives_way = entry.fate == Fate::Refused
+            || entry.is_over(self.now)
+            || place.side() == Side::Responder && entry.has_lapsed(self.now);
+        gives_way.then_some(()).ok_or(CommitError::Collision)
+    }
+
+    fn lease_obstacle(&self, own: Option<u32>, binding: &Binding) -> Result<(), CommitError> {
+        let holder = self.holder(binding.owner, &binding.after);
+        let free = holder.is_none_or(|holder| {
+            Some(holder.slot) == own || self.entries[holder.slot as usize].is_due(self.now)
+        });
+        free.then_some(()).ok_or(CommitError::Collision)
+    }
+
+    /// Makes a key free that is not an obstacle.
+    fn clear_key(&mut self, own: Option<u32>, key: &FlowKey) {
+        let Some(place) = self.place(key).filter(|place| Some(place.slot()) != own) else {
+            return;
+        };
+        let slot = place.slot();
+        if self.entries[slot as usize].fate == Fate::Refused && !self.entries[slot as usize].is_over(self.now)
+        {
+            self.end_slot(slot, EndReason::Displaced);
+        } else if self.outlast(slot) {
+            self.move_responder(slot, None);
+        }
+    }
+
+    /// Makes a lease free that is not an obstacle.
+    fn clear_lease(&mut self, own: u32, binding: &Binding) {
+        if let Some(holder) = self.holder(binding.owner, &binding.after)
+            && holder.slot != own
+        {
+            self.outlast(holder.slot);
+        }
+    }
+
+    /// Does what an entry's silence has brought about; false when that is its end.
+    #[cold]
+    fn outlast(&mut self, slot: u32) -> bool {
+        let entry = &self.entries[slot as usize];
+        if entry.is_over(self.now) {
+            self.end_slot(slot, EndReason::TimedOut);
+            return false;
+        }
+        if entry.is_due(self.now) {
+            self.lapse(slot);
+        }
+        true
+    }
+
+    fn lapse(&mut self, slot: u32) {
+        self.release_leases(slot);
+        let connection = &mut self.entries[slot as usize].connection;
+        connection.lapsed = true;
+        connection.enter(connection.tcp, connection.phase);
+    }
+
+    fn insert(&mut self, key: FlowKey, fate: Fate) -> u32 {
+        let connection = Connection::blank(key, self.now, self.refused_for);
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                let entry = &mut self.entries[slot as usize];
+                entry.fate = fate;
+                entry.connection = connection;
+                slot
+            }
+            None => {
+                self.entries.push(Entry {
+                    generation: 0,
+                    fate,
+                    connection,
+                    counts: [Counts::default(); 2],
+                    memos: [M::default(), M::default()],
+                });
+                (self.entries.len() - 1) as u32
+            }
+        };
+        if fate == Fate::Refused {
+            self.refused += 1;
+        } else {
+            self.connections += 1;
+        }
+        self.index_key(&key, Place::new(slot, Side::Initiator));
+        slot
+    }
+
+    fn index_key(&mut self, key: &FlowKey, place: Place) {
+        let (hasher, entries) = (&self.hasher, &self.entries);
+        self.index.insert_unique(hasher.hash_one(key), place, |place| {
+            hasher.hash_one(entries[place.slot() as usize].key(place.side()))
+        });
+    }
+
+    fn unindex(&mut self, key: &FlowKey, place: Place) {
+        if let Ok(found) = self
+            .index
+            .find_entry(self.hasher.hash_one(key), |other| *other == place)
+        {
+            found.remove();
+        }
+    }
+
+    fn move_responder(&mut self, slot: u32, to: Option<FlowKey>) {
+        let connection = &mut self.entries[slot as usize].connection;
+        let initiator = connection.initiator;
+        let from = mem::replace(&mut connection.responder, to);
+        if from == to {
+            return;
+        }
+        let place = Place::new(slot, Side::Responder);
+        if let Some(from) = from {
+            self.unindex(&from, place);
+        }
+        // A flow to itself answers under its own key, which leads to the initiator already.
+        if let Some(to) = to.filter(|to| *to != initiator) {
+            self.index_key(&to, place);
+        }
+    }
+
+    fn take_leases(&mut self, slot: u32) {
+        let entries = &self.entries;
+        for nth in 0..entries[slot as usize].connection.bindings.len() {
+            let holder = Holder { slot, nth: nth as u8 };
+            self.leases.take(holder, |holder| binding_of(entries, holder));
+        }
+    }
+
+    fn release_leases(&mut self, slot: u32) {
+        for (nth, binding) in (0..).zip(&self.entries[slot as usize].connection.bindings) {
+            self.leases.release(Holder { slot, nth }, binding);
+        }
+    }
+
+    fn list_of(&mut self, bindings: &[Binding]) -> Vec<Binding> {
+        let spare = self.spare[bindings.len()].pop();
+        let mut list = spare.unwrap_or_else(|| Vec::with_capacity(bindings.len()));
+        list.extend_from_slice(bindings);
+        list
+    }
+
+    fn recycle(&mut self, mut list: Vec<Binding>) {
+        list.clear();
+        if list.capacity() > 0 {
+            self.spare[list.capacity().min(MAX_BINDINGS)].push(list);
+        }
+    }
+
+    #[cold]
+    fn end_slot(&mut self, slot: u32, reason: EndReason) {
+        self.detach(slot, reason);
+        self.wheel.arm_now(slot);
+    }
+
+    /// Takes an entry out of every index and makes its references lead nowhere.
+    fn detach(&mut self, slot: u32, reason: EndReason) {
+        self.release_leases(slot);
+        let entry = &mut self.entries[slot as usize];
+        let refused = entry.fate == Fate::Refused;
+        let (initiator, responder) = (entry.connection.initiator, entry.connection.responder);
+        entry.fate = Fate::Ended { reason, refused };
+        entry.generation = (entry.generation + 1) & (u32::MAX >> 1);
+        if refused {
+            self.refused -= 1;
+        } else {
+            self.connections -= 1;
+        }
+        self.unindex(&initiator, Place::new(slot, Side::Initiator));
+        if let Some(responder) = responder {
+            self.unindex(&responder, Place::new(slot, Side::Responder));
+        }
+    }
+
+    /// Reports an end and makes its place free.
+    fn report(&mut self, slot: u32, ended: &mut impl FnMut(Ended<'_, M>)) {
+        let entry = &mut self.entries[slot as usize];
+        if let Fate::Ended { reason, refused } = mem::replace(&mut entry.fate, Fate::Vacant) {
+            ended(Ended {
+                key: entry.connection.initiator,
+                connection: (!refused).then_some(&entry.connection),
+                counts: mem::take(&mut entry.counts),
+                memos: mem::take(&mut entry.memos),
+                reason,
+            });
+        }
+        let list = mem::take(&mut entry.connection.bindings);
+        self.recycle(list);
+        self.free.push(slot);
+    }
+}
+
+impl<M> Entry<M> {
+    fn has(&self, side: Side, key: &FlowKey) -> bool {
+        match side {
+            Side::Initiator => self.connection.initiator == *key,
+            Side::Responder => self.connection.responder.as_ref() == Some(key),
+        }
+    }
+
+    /// The key of a side that is in the index.
+    fn key(&self, side: Side) -> FlowKey {
+        match side {
+            Side::Initiator => self.connection.initiator,
+            Side::Responder => self.connection.responder.unwrap_or(self.connection.initiator),
+        }
+    }
+
+    /// Whether silence has brought something about: the end or a lapse.
+    fn is_due(&self, now: Time) -> bool {
+        self.connection.silence(now) >= self.connection.patience
+    }
+
+    fn is_over(&self, now: Time) -> bool {
+        if self.fate == Fate::Refused {
+            self.is_due(now)
+        } else {
+            self.connection.is_over(now)
+        }
+    }
+
+    fn has_lapsed(&self, now: Time) -> bool {
+        self.connection.lapsed || self.is_due(now)
+    }
+}
+
+impl FlowRef {
+    const fn new(generation: u32, place: Place) -> Self {
+        Self {
+            slot: place.slot(),
+            tag: generation << 1 | place.0 & 1,
+        }
+    }
+}
+
+impl Place {
+    const fn new(slot: u32, side: Side) -> Self {
+        Self(slot << 1 | side.index() as u32)
+    }
+
+    const fn slot(self) -> u32 {
+        self.0 >> 1
+    }
+
+    const fn side(self) -> Side {
+        side_of(self.0)
+    }
+}
+
+impl fmt::Debug for FlowRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FlowRef({}.{} {:?})", self.slot, self.tag >> 1, self.side())
+    }
+}
+
+impl<M> fmt::Debug for Flows<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flows")
+            .field("now", &self.now)
+            .field("connections", &self.connections)
+            .field("refused", &self.refused)
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for CommitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Collision => "the responder's key or a lease belongs to another connection",
+            Self::Full => "the flow table is full",
+        })
+    }
+}
+
+impl std::error::Error for CommitError {}
+
+const fn side_of(tag: u32) -> Side {
+    if tag & 1 == 0 {
+        Side::Initiator
+    } else {
+        Side::Responder
+    }
+}
+
+fn binding_of<M>(entries: &[Entry<M>], holder: Holder) -> &Binding {
+    &entries[holder.slot as usize].connection.bindings[holder.nth as usize]
+}
