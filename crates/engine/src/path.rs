@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use vpc_model::{DropReason, LinkId};
 use vpc_packet::rewrite::{clamp_mss, decrement_ttl};
-use vpc_packet::{PacketBuf, Parsed, PerPacket, Rewrite, TcpFlags};
+use vpc_packet::{Fragment, PacketBuf, Parsed, PerPacket, Rewrite, TcpFlags};
 
 /// What the engine keeps with each side of a flow.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +24,8 @@ pub(crate) struct Path {
     pub ttl_counted_by: Option<IpAddr>,
     /// Largest MSS a SYN may announce; 0 is no limit.
     pub mss: u16,
+    /// An element on the way carries no fragments of this flow's protocol.
+    pub whole_only: bool,
 }
 
 impl Default for Path {
@@ -73,8 +75,7 @@ impl Path {
             rewrite: Rewrite::default(),
             limit: Limit::VPC,
             ttl_counted_by: None,
-            mss: 0,
-        }
+            mss: 0, whole_only: false }
     }
 
     /// Checks that differ from packet to packet.
@@ -82,6 +83,9 @@ impl Path {
     pub(crate) fn guard(&self, packet: &PerPacket) -> Guarded {
         if packet.ttl <= 1 && self.ttl_counted_by.is_some() {
             return Guarded::Refuse(DropReason::TtlExpired);
+        }
+        if self.whole_only && packet.fragment != Fragment::Whole {
+            return Guarded::Refuse(DropReason::FragmentNotCarried);
         }
         if packet.segment_len <= self.limit.mtu {
             Guarded::Pass

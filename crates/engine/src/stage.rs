@@ -6,6 +6,7 @@ mod interface_endpoint;
 mod internet_host;
 mod local_delivery;
 mod network_acl;
+mod peering;
 mod public_address;
 mod reverse_nat;
 mod route_lookup;
@@ -15,14 +16,14 @@ mod service_return;
 mod source_dest_check;
 mod source_nat;
 mod subnet_of;
+mod transit;
 mod unicast;
 
 use std::net::IpAddr;
 
 use vpc_flow::{Connection, Flows, Side};
 use vpc_model::resource::{
-    Destination, Direction, Eni, NetworkAcl, RouteTable, RuleNumber, SecurityGroup, SecurityGroupRule,
-    Service, Subnet, Vpc,
+    Destination, Direction, Eni, NetworkAcl, RouteTable, RuleNumber, SecurityGroup, SecurityGroupRule, Service, Subnet, TransitRouteTable, Vpc,
 };
 use vpc_model::{DropReason, Id, ResourceRef, StageId};
 use vpc_packet::FiveTuple;
@@ -36,6 +37,7 @@ pub(crate) use interface_endpoint::InterfaceEndpoint;
 pub(crate) use internet_host::FindInternetHost;
 pub(crate) use local_delivery::LocalDelivery;
 pub(crate) use network_acl::NetworkAclStage;
+pub(crate) use peering::CrossPeering;
 pub(crate) use public_address::{PrivateAddress, PublicAddress};
 pub(crate) use reverse_nat::ReverseNat;
 pub(crate) use route_lookup::RouteLookup;
@@ -45,6 +47,7 @@ pub(crate) use service_return::{Back, ServiceReturn};
 pub(crate) use source_dest_check::SourceDestCheck;
 pub(crate) use source_nat::SourceNat;
 pub(crate) use subnet_of::SubnetOf;
+pub(crate) use transit::{TransitEntry, TransitExit, TransitLookup};
 pub(crate) use unicast::Unicast;
 
 /// All a stage may look at. Copy, borrowed, immutable: so its answer may be cached and explained.
@@ -56,6 +59,8 @@ pub(crate) struct View<'a> {
     pub connection: Option<(&'a Connection, Side)>,
     /// The same for the flow's life; for spreading over ports and backends.
     pub salt: u64,
+    /// The connection was idle for longer than a translation of it lasts.
+    pub lapsed: bool,
     /// The packet is an ICMP error about the connection.
     pub related: bool,
 }
@@ -140,6 +145,8 @@ pub(crate) enum Evidence {
     NoRule { eni: Id<Eni>, direction: Direction },
     /// No route of the table matches.
     NoRoute { table: Id<RouteTable> },
+    /// No route of the transit gateway's table matches.
+    NoTransitRoute { table: Id<TransitRouteTable> },
     /// The numbered rule that matched.
     NumberedRule {
         acl: Id<NetworkAcl>,
@@ -167,6 +174,8 @@ pub(crate) enum Evidence {
     Subnet { subnet: Id<Subnet> },
     /// The flow was admitted here before.
     Tracked { eni: Id<Eni> },
+    /// The transit route that was selected.
+    TransitRoute { table: Id<TransitRouteTable>, destination: Destination, prefix_len: u8 },
     /// An address stands for another.
     Translated { from: IpAddr, to: IpAddr },
 }

@@ -5,16 +5,18 @@ use std::net::IpAddr;
 use arrayvec::ArrayVec;
 use vpc_flow::{Binding, MAX_BINDINGS, MAX_TRACKED};
 use vpc_model::desired::Noun;
-use vpc_model::resource::{Direction, Endpoint, Eni, InternetHost, NatGateway, Service, Subnet};
+use vpc_model::resource::{
+    Direction, Endpoint, Eni, InternetHost, NatGateway, RouteTable, Service, Subnet, TransitAttachment, VirtualGateway, Vpc,
+};
 use vpc_model::{DropReason, Id, LinkId, ResourceRef, StageId};
-use vpc_packet::FiveTuple;
+use vpc_packet::{FiveTuple, Protocol};
 
 use crate::path::Limit;
-use crate::snapshot::{EniRole, Idx, Ingress, Outside, Target, V6Edge};
+use crate::snapshot::{Attached, EniRole, Idx, Ingress, Outside, Target, V6Edge, Zone};
 use crate::stage::{
-    Attach, Back, EgressOnly, Evidence, FindInternetHost, GatewayEndpoint, InterfaceEndpoint, LocalDelivery,
-    NetworkAclStage, PrivateAddress, PublicAddress, ReverseNat, RouteLookup, SecurityGroupStage,
-    ServiceAttach, ServiceReturn, SourceDestCheck, SourceNat, Stage, SubnetOf, Tracking, Unicast, View,
+    Attach, Back, CrossPeering, EgressOnly, Evidence, FindInternetHost, GatewayEndpoint, InterfaceEndpoint, LocalDelivery, NetworkAclStage,
+    PrivateAddress, PublicAddress, ReverseNat, RouteLookup, SecurityGroupStage, ServiceAttach, ServiceReturn, SourceDestCheck, SourceNat, Stage,
+    SubnetOf, Tracking, TransitEntry, TransitExit, TransitLookup, Unicast, View,
 };
 
 /// Watches a walk. Both hooks default to nothing, so `Silent` compiles away.
@@ -35,9 +37,11 @@ pub(crate) enum Place {
     Endpoint(Id<Endpoint>),
     EnterSubnet(Id<Subnet>, Option<ResourceRef>),
     Eni(Id<Eni>, Direction),
-    Internet,
+        Internet,
     LeaveSubnet(Id<Subnet>),
     Service(Id<Service>),
+    TransitGateway(Id<TransitAttachment>),
+    Virtual(Id<VirtualGateway>),
 }
 
 /// Where a packet leaves the engine.
@@ -53,6 +57,7 @@ pub(crate) enum Receiver {
     Eni(Id<Eni>),
     Host(Id<InternetHost>),
     Service(Id<Service>),
+    Virtual(Id<VirtualGateway>),
 }
 
 /// Everything a walk found out.
@@ -68,6 +73,7 @@ pub(crate) struct Outcome {
     pub limit: Limit,
     pub ttl_counted_by: Option<IpAddr>,
     pub mss: u16,
+    pub whole_only: bool,
 }
 
 /// Runs a packet through the tables. Shared borrows all the way down: a walk cannot change anything.
@@ -89,6 +95,8 @@ pub(crate) fn walk<P: Probe>(
         bindings: ArrayVec::new(),
         judged: ArrayVec::new(),
         always_tracked: false,
+        relayed: false,
+        whole_only: false,
         limit: Limit::VPC,
         ttl_counted_by: None,
         mss: 0,
@@ -121,6 +129,10 @@ enum Hop {
     ToService(Idx<Service>, ResourceRef, Attach),
     /// It comes from a service's host.
     FromService(Idx<Service>),
+    /// It is at a transit gateway, by this attachment and from this zone.
+    Transit(Idx<TransitAttachment>, Option<Zone>),
+    /// It comes from a far network.
+    FromFar(Idx<VirtualGateway>),
 }
 
 /// What a packet enters a subnet as, or for.
@@ -142,6 +154,8 @@ struct Walk<'a, 'p, P> {
     bindings: ArrayVec<Binding, MAX_BINDINGS>,
     judged: ArrayVec<(Id<Eni>, Tracking), MAX_TRACKED>,
     always_tracked: bool,
+    relayed: bool,
+    whole_only: bool,
     limit: Limit,
     ttl_counted_by: Option<IpAddr>,
     mss: u16,
@@ -155,6 +169,7 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
         Ingress::Eni(eni) => Hop::FromEni(eni),
         Ingress::Host(_) => Hop::FromInternet,
         Ingress::Service(service) => Hop::FromService(service),
+        Ingress::Virtual(gateway) => Hop::FromFar(gateway),
     };
     loop {
         w.spend_hop()?;
@@ -163,10 +178,8 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                 let subnet = snapshot.enis[eni].subnet;
                 w.place(Place::Eni(snapshot.enis[eni].id, Direction::Egress));
                 w.step(Unicast)?;
-                w.step(SourceDestCheck {
-                    eni,
-                    direction: Direction::Egress,
-                })?;
+                w.step(SourceDestCheck { eni, direction: Direction::Egress })?;
+                w.relayed = !snapshot.enis[eni].addresses.contains(&w.at.src);
                 w.security_group(eni, Direction::Egress)?;
                 if snapshot.subnets[subnet].contains(w.at.dst) {
                     Hop::Deliver(subnet)
@@ -199,6 +212,27 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                         });
                         Hop::Internet
                     }
+                    Target::Peering(peering) => {
+                        let vpc = w.step(CrossPeering { peering, from: entry.vpc })?;
+                        w.narrow(Limit { mtu: snapshot.peerings[peering].mtu, fragments: false, tells: None });
+                        Hop::Enter(w.step(SubnetOf { vpc })?, Via::Host)
+                    }
+                    Target::Transit(attachment) => {
+                        let Attached::Vpc { subnets, .. } = &snapshot.attachments[attachment].to else { return Err(DropReason::TgwNoRoute) };
+                        let door = w.step(TransitEntry { attachment, subnets, zone: entry.zone })?;
+                        let acl = snapshot.subnets[door].acl;
+                        w.place(Place::EnterSubnet(snapshot.subnets[door].id, Some(TransitAttachment::to_ref(snapshot.attachments[attachment].id))));
+                        w.step(NetworkAclStage { acl, direction: Direction::Ingress })?;
+                        w.narrow(Limit { mtu: 8_500, fragments: false, tells: entry.cidr.nth(1) });
+                        w.clamp(8_500);
+                        Hop::Transit(attachment, Some(entry.zone))
+                    }
+                    Target::Virtual(gateway) => {
+                        let far = &snapshot.virtual_gateways[gateway];
+                        w.place(Place::Virtual(far.id));
+                        w.narrow(FAR);
+                        return Ok(Exit { link: far.link, to: Receiver::Virtual(far.id) });
+                    }
                     Target::EgressOnly => {
                         w.always_tracked = true;
                         w.narrow(Limit {
@@ -216,6 +250,17 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                     }
                 }
             }
+            Hop::Transit(attachment, zone) => {
+                w.place(Place::TransitGateway(snapshot.attachments[attachment].id));
+                w.across_transit(attachment, zone)?
+            }
+            Hop::FromFar(gateway) => {
+                let entry = &snapshot.virtual_gateways[gateway];
+                w.place(Place::Virtual(entry.id));
+                w.narrow(FAR);
+                // A detached gateway leads nowhere.
+                w.over_the_edge(entry.vpc.ok_or(DropReason::Blackhole)?, entry.edge_table)?
+            }
             Hop::Enter(subnet, via) => {
                 let entry = &snapshot.subnets[subnet];
                 w.place(Place::EnterSubnet(entry.id, w.via(via)));
@@ -230,9 +275,7 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                         let after = w.step(SourceNat { gateway })?;
                         w.bind(
                             NatGateway::to_ref(snapshot.nat_gateways[gateway].id),
-                            after,
-                            timeout::NAT,
-                        );
+                            after, timeout::nat(w.at.protocol));
                         w.pass_nat(gateway);
                         Hop::Leave(subnet)
                     }
@@ -277,12 +320,12 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
             }
             Hop::FromInternet => {
                 w.place(Place::Internet);
-                Hop::Enter(w.enter_vpc()?, Via::Host)
+                w.enter_vpc()?
             }
             Hop::Internet => {
                 w.place(Place::Internet);
                 match w.leads_into_vpc() {
-                    true => Hop::Enter(w.enter_vpc()?, Via::Host),
+                    true => w.enter_vpc()?,
                     false => match w.step(FindInternetHost)? {
                         Outside::Host(host) => {
                             let entry = &snapshot.hosts[host];
@@ -305,7 +348,7 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                 let entry = &snapshot.services[service];
                 w.place(Place::Service(entry.id));
                 let after = w.step(ServiceAttach { service, owner, to })?;
-                w.bind(owner, after, timeout::ENDPOINT);
+                w.bind(owner, after, timeout::endpoint(w.at.protocol));
                 return Ok(Exit {
                     link: entry.link,
                     to: Receiver::Service(entry.id),
@@ -343,14 +386,31 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
     }
 }
 
+/// A far network is reached through a tunnel. Source: R1.16.
+const FAR: Limit = Limit { mtu: 1_500, fragments: true, tells: None };
+
 /// Idle times of translations.
 mod timeout {
     use std::time::Duration;
 
-    /// Source: R10.4.
-    pub(super) const NAT: Duration = Duration::from_secs(350);
-    /// Source: R4.13.
-    pub(super) const ENDPOINT: Duration = Duration::from_secs(350);
+        use vpc_packet::Protocol;
+
+    /// Of a NAT gateway. Source: R10.4 (the ones for UDP and ICMP are chosen, AWS does not say).
+    pub(super) const fn nat(protocol: Protocol) -> Duration {
+        Duration::from_secs(match protocol {
+            Protocol::TCP => 350,
+            Protocol::UDP => 120,
+            _ => 60,
+        })
+    }
+
+    /// Of an endpoint. Source: R4.13.
+    pub(super) const fn endpoint(protocol: Protocol) -> Duration {
+        Duration::from_secs(match protocol {
+            Protocol::TCP => 350,
+            _ => 120,
+        })
+    }
 }
 
 impl<P: Probe> Walk<'_, '_, P> {
@@ -379,7 +439,7 @@ impl<P: Probe> Walk<'_, '_, P> {
     }
 
     fn security_group(&mut self, eni: Idx<Eni>, direction: Direction) -> Result<(), DropReason> {
-        let tracking = self.step(SecurityGroupStage { eni, direction })?;
+        let tracking = self.step(SecurityGroupStage { eni, direction, relayed: self.relayed })?;
         // An interface beyond what a connection can remember is judged by its rules each time.
         let _ = self.judged.try_push((self.view.snapshot.enis[eni].id, tracking));
         Ok(())
@@ -395,7 +455,7 @@ impl<P: Probe> Walk<'_, '_, P> {
     }
 
     /// Through the gateway of the VPC that the destination is in.
-    fn enter_vpc(&mut self) -> Result<Idx<Subnet>, DropReason> {
+    fn enter_vpc(&mut self) -> Result<Hop, DropReason> {
         let snapshot = self.view.snapshot;
         let edge = match self.at.dst {
             IpAddr::V6(address) => snapshot
@@ -411,18 +471,43 @@ impl<P: Probe> Walk<'_, '_, P> {
             tells: None,
         });
         match edge {
-            Some(V6Edge { vpc, open }) => {
+            Some(V6Edge { vpc, open, edge_table }) => {
                 if !open {
                     self.step(EgressOnly { vpc })?;
                 }
-                self.step(SubnetOf { vpc })
+                let edge_table = edge_table.filter(|_| open);
+                self.over_the_edge(vpc, edge_table)
             }
             None => {
                 let (gateway, private) = self.step(PrivateAddress)?;
                 self.translate_destination(private);
-                self.step(SubnetOf {
-                    vpc: snapshot.internet_gateways[gateway].vpc,
-                })
+                let gateway = &snapshot.internet_gateways[gateway];
+                self.over_the_edge(gateway.vpc, gateway.edge_table)
+            }
+        }
+    }
+
+    /// Into a VPC by a gateway: where its edge table says, or else straight to the subnet (R2.20–R2.22).
+    fn over_the_edge(&mut self, vpc: Idx<Vpc>, edge_table: Option<Idx<RouteTable>>) -> Result<Hop, DropReason> {
+        if let Some(table) = edge_table
+            && let Target::Eni(appliance) = self.step(RouteLookup { table })?
+        {
+            return Ok(Hop::Enter(self.view.snapshot.enis[appliance].subnet, Via::Appliance(appliance)));
+        }
+        Ok(Hop::Enter(self.step(SubnetOf { vpc })?, Via::Host))
+    }
+
+    /// From one attachment of a transit gateway to the next, and into the VPC behind it (R9.22–R9.28).
+    fn across_transit(&mut self, from: Idx<TransitAttachment>, zone: Option<Zone>) -> Result<Hop, DropReason> {
+        let snapshot = self.view.snapshot;
+        let to = self.step(TransitLookup { from })?;
+        match &snapshot.attachments[to].to {
+            Attached::Peer(other_side) => Ok(Hop::Transit(*other_side, None)),
+            Attached::Vpc { subnets, appliance_mode } => {
+                let subnet = self.step(TransitExit { subnets, appliance_mode: *appliance_mode, zone })?;
+                // A neighbour of the attachment's interface is delivered to directly; everybody else is routed by the
+                // attachment subnet's table (R8.35, R9.27).
+                if snapshot.subnets[subnet].contains(self.at.dst) { Ok(Hop::Deliver(subnet)) } else { Ok(Hop::Leave(subnet)) }
             }
         }
     }
@@ -432,6 +517,7 @@ impl<P: Probe> Walk<'_, '_, P> {
         self.always_tracked = true;
         let address = IpAddr::V4(self.view.snapshot.nat_gateways[gateway].address);
         self.ttl_counted_by = Some(address);
+        self.whole_only |= self.at.protocol != Protocol::UDP;
         self.narrow(Limit {
             mtu: 8_500,
             fragments: true,
@@ -518,6 +604,7 @@ impl<P: Probe> Walk<'_, '_, P> {
             limit: self.limit,
             ttl_counted_by: self.ttl_counted_by,
             mss: self.mss,
+            whole_only: self.whole_only,
         }
     }
 }

@@ -20,15 +20,18 @@ impl Sum {
 
     /// Adds a slice that begins at an even offset of the message; an odd last byte is padded with zero.
     #[must_use]
+    #[inline]
     pub fn bytes(self, bytes: &[u8]) -> Self {
         let (words, tail) = bytes.as_chunks::<4>();
         // Native order first, one swap at the end: the sum does not care (RFC 1071 §2(B)).
         let mut sum: u64 = words.iter().map(|w| u64::from(u32::from_ne_bytes(*w))).sum();
-        let mut last = [0; 4];
-        if let Some(room) = last.get_mut(..tail.len()) {
-            room.copy_from_slice(tail);
+        if !tail.is_empty() {
+            let mut last = [0; 4];
+            for (to, from) in last.iter_mut().zip(tail) {
+                *to = *from;
+            }
+            sum += u64::from(u32::from_ne_bytes(last));
         }
-        sum += u64::from(u32::from_ne_bytes(last));
         Self(self.0 + u64::from(u16::from_be(fold(sum))))
     }
 
@@ -186,6 +189,9 @@ pub enum Verification {
 }
 
 /// Checks the layer-4 checksum of a parsed packet, complete or partial.
+///
+/// Deviation: the pseudo-header has the addresses of the IP header, also where IPv6 would take the last one of a
+/// routing header (RFC 8200 §8.1) or a mobile host's home address (RFC 6275 §6.3).
 #[must_use]
 pub fn verify(buf: &PacketBuf, parsed: &Parsed) -> Verification {
     verify_bytes(buf.bytes(), parsed)

@@ -255,9 +255,10 @@ fn ipv4(bytes: &[u8]) -> Result<Network, ParseError> {
             },
         );
     }
-    let sum = Sum::new()
-        .bytes(h)
-        .bytes(bytes.get(IPV4_HEADER..l4).unwrap_or_default());
+    let mut sum = Sum::new().bytes(h);
+    if l4 > IPV4_HEADER {
+        sum = sum.bytes(bytes.get(IPV4_HEADER..l4).unwrap_or_default());
+    }
     if sum.fold() != 0xffff {
         let found = u16::from_be_bytes([h[10], h[11]]);
         let expected = checksum::Delta::NONE.word(found, 0).complete(sum.checksum());

@@ -39,7 +39,8 @@ impl Rewrite {
         let named = before.protocol.has_ports();
         let src = address(before.src, after.src);
         let dst = address(before.dst, after.dst);
-        let src_port = (named || before.protocol.is_icmp()).then(|| port(before.src_port, after.src_port));
+        let echo = quote::is_echo(before.protocol, (before.dst_port >> 8) as u8);
+        let src_port = (named || echo).then(|| port(before.src_port, after.src_port));
         let dst_port = named.then(|| port(before.dst_port, after.dst_port));
         let (src_port, dst_port) = (src_port.flatten(), dst_port.flatten());
         Self {
@@ -73,17 +74,18 @@ impl Rewrite {
         self.write_addresses(bytes);
         let l4 = usize::from(parsed.packet.l4);
         let protocol = parsed.tuple.protocol;
+        let ports = self.ports_in(bytes, l4, protocol);
         match (parsed.checksum, protocol) {
             (L4Checksum::Absent, _) => return,
             (L4Checksum::Complete, Protocol::ICMP) => {
-                change(bytes, l4 + 2, |sum| self.ports.complete(sum));
+                change(bytes, l4 + 2, |sum| ports.complete(sum));
             }
             (L4Checksum::Complete, Protocol::UDP) => {
-                let delta = self.addresses.and(self.ports);
+                let delta = self.addresses.and(ports);
                 change(bytes, l4 + 6, |sum| delta.complete_udp(sum));
             }
             (L4Checksum::Complete, _) => {
-                let delta = self.addresses.and(self.ports);
+                let delta = self.addresses.and(ports);
                 change(bytes, l4 + field(protocol), |sum| delta.complete(sum));
             }
             // The ports are in the region still to be summed, and no zero is special before the inversion.
@@ -120,6 +122,13 @@ impl Rewrite {
         }
     }
 
+    /// The difference the ports make in this packet: none in an ICMP message without identifier.
+    #[inline]
+    fn ports_in(&self, bytes: &[u8], l4: usize, protocol: Protocol) -> Delta {
+        let without = protocol.is_icmp() && bytes.get(l4).is_none_or(|kind| !quote::is_echo(protocol, *kind));
+        if without { Delta::NONE } else { self.ports }
+    }
+
     #[inline]
     fn write_ports(&self, bytes: &mut [u8], l4: usize) {
         if let Some(port) = self.src_port {
@@ -137,10 +146,11 @@ impl Rewrite {
             return;
         }
         let (l4, protocol) = (quote.l4, quote.tuple.protocol);
+        let ports = self.ports_in(quoted, l4, protocol);
         let delta = if protocol == Protocol::ICMP {
-            self.ports
+            ports
         } else {
-            self.addresses.and(self.ports)
+            self.addresses.and(ports)
         };
         match protocol {
             Protocol::UDP => change(quoted, l4 + 6, |sum| delta.complete_udp(sum)),

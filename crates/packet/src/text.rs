@@ -209,14 +209,14 @@ impl PacketSpec {
     /// Says in the notation what is in `bytes`, defaults left out.
     ///
     /// Shape: building the result gives `bytes` again, but for reserved bits and what follows the IP length.
-    /// Errors: as [`crate::parse`].
+    /// Errors: as [`crate::parse()`].
     pub fn dissect(bytes: &[u8]) -> Result<Self, ParseError> {
         dissect::dissect(bytes, crate::Offload::default())
     }
 
     /// [`PacketSpec::dissect`] of a buffer, super-packets included.
     ///
-    /// Errors: as [`crate::parse`].
+    /// Errors: as [`crate::parse()`].
     pub fn dissect_buf(buf: &PacketBuf) -> Result<Self, ParseError> {
         dissect::dissect(buf.bytes(), buf.offload)
     }

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use vpc_model::desired::Noun;
 use vpc_model::explain::{Explanation, Step, Verdict};
 use vpc_model::resource::{
-    Direction, EffectiveRoute, Eni, NetworkAcl, Peer, PrefixList, RouteTable, RouteTarget, SecurityGroup,
-    SecurityGroupRule, Service,
+    Destination, Direction, EffectiveRoute, Eni, NetworkAcl, Peer, RouteTable, RouteTarget, SecurityGroup, SecurityGroupRule, Service,
+    TransitRouteTable, TransitTarget,
 };
 use vpc_model::{DropReason, Id, LinkId, ResourceRef, StageId};
 use vpc_packet::{FiveTuple, Protocol};
@@ -49,6 +49,7 @@ impl Snapshot {
                         Receiver::Eni(id) => self.desired.label(id),
                         Receiver::Host(id) => self.desired.label(id),
                         Receiver::Service(id) => self.desired.label(id),
+                        Receiver::Virtual(id) => self.desired.label(id),
                     };
                     Verdict::Send {
                         to,
@@ -74,6 +75,7 @@ impl Snapshot {
             Some(Ingress::Eni(eni)) => self.desired.label(self.enis[eni].id),
             Some(Ingress::Host(host)) => self.desired.label(self.hosts[host].id),
             Some(Ingress::Service(service)) => self.desired.label(self.services[service].id),
+            Some(Ingress::Virtual(gateway)) => self.desired.label(self.virtual_gateways[gateway].id),
             None => link.to_string(),
         }
     }
@@ -113,6 +115,8 @@ impl Snapshot {
             Place::Internet => "internet".to_owned(),
             Place::LeaveSubnet(id) => format!("leave {}", self.desired.label(id)),
             Place::Service(id) => format!("service {}", self.desired.label(id)),
+            Place::TransitGateway(id) => format!("transit gateway, from {}", self.desired.label(id)),
+            Place::Virtual(id) => format!("virtual gateway {}", self.desired.label(id)),
         }
     }
 
@@ -156,6 +160,7 @@ impl Snapshot {
                 format!("{} has no route that matches", self.desired.label(table)),
                 RouteTable::to_ref(table),
             ),
+            Evidence::NoTransitRoute { table } => pass(format!("{} has no route that matches", self.desired.label(table)), TransitRouteTable::to_ref(table)),
             Evidence::NumberedRule {
                 acl,
                 direction,
@@ -186,6 +191,7 @@ impl Snapshot {
                 format!("tracked at {}", self.desired.label(eni)),
                 Eni::to_ref(eni),
             ),
+            Evidence::TransitRoute { table, destination, prefix_len } => self.transit_route(table, destination, prefix_len),
             Evidence::Translated { from, to } => (to.to_string(), format!("stands for {from}"), None),
         }
     }
@@ -250,35 +256,28 @@ impl Snapshot {
         )
     }
 
-    fn route(
-        &self,
-        table: Id<RouteTable>,
-        destination: vpc_model::resource::Destination,
-        prefix_len: u8,
-    ) -> (String, String, Option<ResourceRef>) {
-        use vpc_model::resource::Destination;
-        let routes = self
-            .desired
-            .get(table)
-            .map(|table| self.desired.effective_routes(table))
-            .unwrap_or_default();
-        let target = routes
-            .iter()
-            .find(|route| route.destination == destination)
-            .map_or_else(String::new, |route| self.target(route));
-        let destination = match destination {
-            Destination::Prefix(prefix) => prefix.to_string(),
-            Destination::List(id) => format!("{} (/{prefix_len})", self.list(id)),
-        };
-        (
-            target,
-            format!("{} {destination}", self.desired.label(table)),
-            Some(RouteTable::to_ref(table)),
-        )
+    fn route(&self, table: Id<RouteTable>, destination: Destination, prefix_len: u8) -> (String, String, Option<ResourceRef>) {
+        let routes = self.desired.get(table).map(|table| self.desired.effective_routes(table)).unwrap_or_default();
+        let target = routes.iter().find(|route| route.destination == destination).map_or_else(String::new, |route| self.target(route));
+        let because = format!("{} {}", self.desired.label(table), self.destination(destination, prefix_len));
+        (target, because, Some(RouteTable::to_ref(table)))
     }
 
-    fn list(&self, id: Id<PrefixList>) -> String {
-        self.desired.label(id)
+    fn transit_route(&self, table: Id<TransitRouteTable>, destination: Destination, prefix_len: u8) -> (String, String, Option<ResourceRef>) {
+        let routes = self.desired.get(table).map(|table| self.desired.effective_transit_routes(table)).unwrap_or_default();
+        let target = routes.iter().find(|route| route.destination == destination).map_or_else(String::new, |route| match route.target {
+            TransitTarget::Attachment(id) => self.desired.label(id),
+            TransitTarget::Blackhole => "blackhole".to_owned(),
+        });
+        let because = format!("{} {}", self.desired.label(table), self.destination(destination, prefix_len));
+        (target, because, Some(TransitRouteTable::to_ref(table)))
+    }
+
+    fn destination(&self, destination: Destination, prefix_len: u8) -> String {
+        match destination {
+            Destination::Prefix(prefix) => prefix.to_string(),
+            Destination::List(id) => format!("{} (/{prefix_len})", self.desired.label(id)),
+        }
     }
 
     fn target(&self, route: &EffectiveRoute) -> String {
@@ -289,6 +288,9 @@ impl Snapshot {
             RouteTarget::Internet(id) => self.desired.label(id),
             RouteTarget::Local => "local".to_owned(),
             RouteTarget::Nat(id) => self.desired.label(id),
+            RouteTarget::Peering(id) => self.desired.label(id),
+            RouteTarget::Transit(id) => self.desired.label(id),
+            RouteTarget::Virtual(id) => self.desired.label(id),
         }
     }
 

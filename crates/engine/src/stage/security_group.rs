@@ -13,6 +13,8 @@ use crate::snapshot::{Idx, Permit};
 pub(crate) struct SecurityGroupStage {
     pub eni: Idx<Eni>,
     pub direction: Direction,
+    /// The packet came on by way of an appliance.
+    pub relayed: bool,
 }
 
 /// Whether the flow outlives the rule that admitted it.
@@ -40,7 +42,7 @@ impl Stage for SecurityGroupStage {
         let permits = |direction| {
             groups().flat_map(move |group| group.rules(direction).iter().map(move |permit| (group, permit)))
         };
-        let mut matches = permits(self.direction).filter(|(_, permit)| permit.contains(self.direction, at));
+        let mut matches = permits(self.direction).filter(|(_, permit)| permit.contains(self.direction, at) && !(self.relayed && permit.is_by_group()));
         let Some((group, permit)) = matches.next() else {
             let reason = match self.direction {
                 Direction::Egress => DropReason::SgEgress,

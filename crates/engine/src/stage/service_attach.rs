@@ -3,7 +3,7 @@
 use vpc_flow::FlowKey;
 use vpc_model::resource::Service;
 use vpc_model::{DropReason, ResourceRef, StageId};
-use vpc_packet::FiveTuple;
+use vpc_packet::{FiveTuple, Protocol};
 
 use super::{Decision, Evidence, Nowhere, Stage, View};
 use crate::snapshot::Idx;
@@ -65,6 +65,9 @@ impl Stage for ServiceAttach {
             .and_then(|connection| connection.binding(self.owner))
             .filter(|binding| binding.before == *at);
         if let Some(binding) = kept.filter(|binding| binding.after.dst == dst) {
+            if view.lapsed && at.protocol == Protocol::TCP {
+                return Decision::refuse(DropReason::VpceIdle, Evidence::Bound { owner: self.owner });
+            }
             return Decision::pass(
                 binding.after,
                 Evidence::Service {

@@ -34,6 +34,10 @@ impl Stage for SourceNat {
             .and_then(|connection| connection.binding(owner))
             .filter(|binding| view.related || binding.before == *at)
         {
+            // R10.4: the inside gets a reset for TCP, and a new translation for everything else.
+            if view.lapsed && at.protocol == Protocol::TCP {
+                return Decision::refuse(DropReason::NatIdle, Evidence::Bound { owner });
+            }
             return Decision::pass(binding.after, Evidence::Bound { owner });
         }
         let because = Evidence::Property { owner };

@@ -144,7 +144,7 @@ fn every_link_type_leads_to_the_packet() {
     let mac = [0; 12];
     for (link_type, front) in [
         (LinkType::RAW, vec![]),
-        (LinkType::IPV6, vec![]),
+        (LinkType::IPV4, vec![]),
         (LinkType::ETHERNET, [&mac[..], &[8, 0]].concat()),
         (
             LinkType::ETHERNET,
@@ -171,5 +171,6 @@ fn every_link_type_leads_to_the_packet() {
         None
     );
     assert_eq!(ip_packet(LinkType::ETHERNET, &mac), None);
+    assert_eq!(ip_packet(LinkType::IPV6, b"IP"), None);
     assert_eq!(ip_packet(LinkType(147), b"anything"), None);
 }

@@ -369,9 +369,9 @@ fn check_bytes<'a>(spec: &PacketSpec, word: &impl Fn(&'static str) -> Word<'a>) 
     }
     if a.ext
         .as_ref()
-        .is_some_and(|(_, bytes)| is_ipv4 || !bytes.len().is_multiple_of(8))
+        .is_some_and(|(_, bytes)| is_ipv4 || !bytes.len().is_multiple_of(4))
     {
-        return Err(word("ext").expected("IPv6 extension headers, a multiple of 8 bytes"));
+        return Err(word("ext").expected("IPv6 extension headers, a multiple of 4 bytes"));
     }
     if a.gso == Some(0) {
         return Err(word("gso").expected("a segment size above 0"));
