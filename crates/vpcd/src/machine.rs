@@ -95,7 +95,9 @@ impl Machine {
             for _ in 0..AT_ONCE.min(plan.namespaces.len()) {
                 scope.spawn(|| {
                     while locked(&failure).is_none() {
-                        let Some((name, work)) = locked(&jobs).next() else { return };
+                        let Some((name, work)) = locked(&jobs).next() else {
+                            return;
+                        };
                         if let Err(error) = self.prepare_namespace(name, work, &done) {
                             locked(&failure).get_or_insert(error);
                         }
@@ -103,8 +105,13 @@ impl Machine {
                 });
             }
         });
-        let prepared = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        let prepared = done
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        match failure
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        {
             None => Ok(prepared),
             Some(error) => {
                 self.take_back(prepared);
@@ -129,9 +136,8 @@ impl Machine {
         } else {
             None
         };
-        let ns = match made.as_ref().or_else(|| self.namespaces.get(name)) {
-            Some(ns) => ns,
-            None => bail!("namespace {name} is not one of ours"),
+        let Some(ns) = made.as_ref().or_else(|| self.namespaces.get(name)) else {
+            bail!("namespace {name} is not one of ours");
         };
         for (device, interface) in &work.open {
             let config = TunConfig {
@@ -140,7 +146,8 @@ impl Machine {
                 exclusive: true,
                 ..TunConfig::new(*device)
             };
-            let tun = Tun::open(ns, &config).with_context(|| format!("interface {device} of {}", interface.owner))?;
+            let tun = Tun::open(ns, &config)
+                .with_context(|| format!("interface {device} of {}", interface.owner))?;
             let writer = Writer::new(Link::Tun(tun));
             locked(done).links.push((interface.link, writer));
             netlink::extend(ns, *device, &Settings::default(), &interface.settings)?;
@@ -160,7 +167,9 @@ impl Machine {
     fn create(&self, name: &NetNsName) -> anyhow::Result<NetNs> {
         match NetNs::create(name) {
             Err(NetNsError::Taken { name }) => {
-                let mark = NetNs::open(&name).ok().and_then(|ns| netlink::alias(&ns).ok().flatten());
+                let mark = NetNs::open(&name)
+                    .ok()
+                    .and_then(|ns| netlink::alias(&ns).ok().flatten());
                 match mark.as_deref().and_then(|mark| mark.strip_prefix("vpcd ")) {
                     Some(socket) => bail!(
                         "namespace '{name}' is taken: it belongs to the vpcd of {socket}; stop that one or give the instance another `namespace`"
@@ -185,8 +194,13 @@ impl Machine {
             }
         }
         self.namespaces.extend(finish.made);
-        let vanished = self.namespaces.extract_if(.., |name, _| !layout.namespaces.contains_key(name));
-        vanished.for_each(|(name, ns)| delete(&name, &ns));
+        self.namespaces.retain(|name, ns| {
+            let stays = layout.namespaces.contains_key(name);
+            if !stays {
+                delete(name, ns);
+            }
+            stays
+        });
     }
 
     /// Undoes what [`Machine::prepare`] did.
@@ -194,7 +208,9 @@ impl Machine {
         let Prepared { links, made, changed } = prepared;
         drop(links);
         for change in &changed {
-            let Some(ns) = self.namespaces.get(&change.namespace) else { continue };
+            let Some(ns) = self.namespaces.get(&change.namespace) else {
+                continue;
+            };
             let back = netlink::extend(ns, change.device, &change.to, &change.from)
                 .and_then(|()| netlink::reduce(ns, change.device, &change.to, &change.from));
             if let Err(error) = back {

@@ -58,8 +58,11 @@ fn initial(options: &Options) -> Result<Desired, String> {
         return Ok(Desired::new());
     };
     let name = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|error| format!("error: cannot read {name}: {error}\n"))?;
-    lab::read(&text, &name).map(|lab| lab.to_desired()).map_err(|errors| errors.render())
+    let text =
+        std::fs::read_to_string(file).map_err(|error| format!("error: cannot read {name}: {error}\n"))?;
+    lab::read(&text, &name)
+        .map(|lab| lab.to_desired())
+        .map_err(|errors| errors.render())
 }
 
 fn run(options: &Options, desired: Desired) -> anyhow::Result<()> {
@@ -74,7 +77,10 @@ fn run(options: &Options, desired: Desired) -> anyhow::Result<()> {
     let machine = Machine::new(devices, socket.path());
     let left = machine.clean_up()?;
     if !left.is_empty() {
-        tracing::warn!(namespaces = left.len(), "deleted the namespaces of a vpcd that did not end properly");
+        tracing::warn!(
+            namespaces = left.len(),
+            "deleted the namespaces of a vpcd that did not end properly"
+        );
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -92,7 +98,9 @@ fn run(options: &Options, desired: Desired) -> anyhow::Result<()> {
         let mut signals = Signals::new()?;
         let publisher = {
             // On a thread that may wait, so that a signal meanwhile is noted.
-            let applied = tokio::task::spawn_blocking(move || publisher.apply(desired).map(|applied| (publisher, applied)));
+            let applied = tokio::task::spawn_blocking(move || {
+                publisher.apply(desired).map(|applied| (publisher, applied))
+            });
             let (publisher, applied) = applied.await.context("starting failed")??;
             tracing::info!(
                 namespaces = applied.namespaces_made,

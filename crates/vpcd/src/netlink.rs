@@ -47,40 +47,65 @@ pub(crate) fn alias(ns: &NetNs) -> anyhow::Result<Option<String>> {
         let Some(message) = links.try_next().await.context("cannot look at lo")? else {
             return Ok(None);
         };
-        #[allow(clippy::wildcard_enum_match_arm, reason = "a foreign enum of some sixty attributes")]
-        Ok(message.attributes.into_iter().find_map(|attribute| match attribute {
-            LinkAttribute::IfAlias(alias) => Some(alias),
-            _ => None,
-        }))
+        #[allow(
+            clippy::wildcard_enum_match_arm,
+            reason = "a foreign enum of some sixty attributes"
+        )]
+        Ok(message
+            .attributes
+            .into_iter()
+            .find_map(|attribute| match attribute {
+                LinkAttribute::IfAlias(alias) => Some(alias),
+                _ => None,
+            }))
     })
 }
 
 /// The first half of a change: whatever `to` has and `from` has not is added. Nothing that works stops working.
 ///
 /// A device that was just opened has `Settings::default()`.
-pub(crate) fn extend(ns: &NetNs, device: InterfaceName, from: &Settings, to: &Settings) -> anyhow::Result<()> {
+pub(crate) fn extend(
+    ns: &NetNs,
+    device: InterfaceName,
+    from: &Settings,
+    to: &Settings,
+) -> anyhow::Result<()> {
     run(ns, async |handle| {
         let index = index(&handle, device).await?;
         if from.mtu != to.mtu {
             let link = LinkUnspec::new_with_index(index).mtu(to.mtu).up().build();
             let request = handle.link().set(link);
-            request.execute().await.with_context(|| format!("cannot bring {device} up"))?;
+            request
+                .execute()
+                .await
+                .with_context(|| format!("cannot bring {device} up"))?;
         }
         for &address in to.addresses.difference(&from.addresses) {
-            let mut request = handle.address().add(index, address, host_length(address)).replace();
+            let mut request = handle
+                .address()
+                .add(index, address, host_length(address))
+                .replace();
             request.message_mut().header.flags = AddressHeaderFlags::Nodad;
             let flags = rtnetlink::packet_route::address::AddressAttribute::Flags(AddressFlags::Nodad);
             request.message_mut().attributes.push(flags);
-            request.execute().await.with_context(|| format!("cannot give {device} the address {address}"))?;
+            request
+                .execute()
+                .await
+                .with_context(|| format!("cannot give {device} the address {address}"))?;
         }
         for (&key, &source) in &to.routes {
             if from.routes.get(&key) != Some(&source) {
                 let request = handle.route().add(route(index, key, source)?).replace();
-                request.execute().await.with_context(|| format!("cannot route {} through {device}", key.to))?;
+                request
+                    .execute()
+                    .await
+                    .with_context(|| format!("cannot route {} through {device}", key.to))?;
             }
         }
         for rule in to.rules.difference(&from.rules) {
-            add_rule(&handle, rule).await.with_context(|| format!("cannot add a rule for {}", rule.from))?;
+            add_rule(&handle, rule)
+                .await
+                .with_context(|| format!("cannot add a rule for {}", rule.from))?;
         }
         Ok(())
     })
@@ -88,7 +113,12 @@ pub(crate) fn extend(ns: &NetNs, device: InterfaceName, from: &Settings, to: &Se
 }
 
 /// The second half: whatever `from` has and `to` has not is taken away.
-pub(crate) fn reduce(ns: &NetNs, device: InterfaceName, from: &Settings, to: &Settings) -> anyhow::Result<()> {
+pub(crate) fn reduce(
+    ns: &NetNs,
+    device: InterfaceName,
+    from: &Settings,
+    to: &Settings,
+) -> anyhow::Result<()> {
     run(ns, async |handle| {
         let index = index(&handle, device).await?;
         for rule in from.rules.difference(&to.rules) {
@@ -102,7 +132,11 @@ pub(crate) fn reduce(ns: &NetNs, device: InterfaceName, from: &Settings, to: &Se
             }
         }
         for &address in from.addresses.difference(&to.addresses) {
-            let message = handle.address().add(index, address, host_length(address)).message_mut().clone();
+            let message = handle
+                .address()
+                .add(index, address, host_length(address))
+                .message_mut()
+                .clone();
             gone_is_fine(handle.address().del(message).execute().await)
                 .with_context(|| format!("cannot take the address {address} from {device}"))?;
         }
@@ -114,9 +148,12 @@ pub(crate) fn reduce(ns: &NetNs, device: InterfaceName, from: &Settings, to: &Se
 /// Runs `work` inside a namespace with a netlink socket of that namespace.
 fn run<T: Send>(ns: &NetNs, work: impl AsyncFnOnce(Handle) -> anyhow::Result<T> + Send) -> anyhow::Result<T> {
     ns.run_in(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         runtime.block_on(async {
-            let (connection, handle, _) = rtnetlink::new_connection().context("cannot open a netlink socket")?;
+            let (connection, handle, _) =
+                rtnetlink::new_connection().context("cannot open a netlink socket")?;
             let connection = tokio::spawn(connection);
             let result = work(handle).await;
             connection.abort();
@@ -127,8 +164,13 @@ fn run<T: Send>(ns: &NetNs, work: impl AsyncFnOnce(Handle) -> anyhow::Result<T> 
 
 async fn index(handle: &Handle, device: InterfaceName) -> anyhow::Result<u32> {
     let mut links = handle.link().get().match_name(device.to_string()).execute();
-    let found = links.try_next().await.with_context(|| format!("cannot look for {device}"))?;
-    found.map(|link| link.header.index).ok_or_else(|| anyhow!("interface {device} has disappeared"))
+    let found = links
+        .try_next()
+        .await
+        .with_context(|| format!("cannot look for {device}"))?;
+    found
+        .map(|link| link.header.index)
+        .ok_or_else(|| anyhow!("interface {device} has disappeared"))
 }
 
 fn route(index: u32, key: RouteKey, source: IpAddr) -> anyhow::Result<RouteMessage> {
@@ -161,11 +203,16 @@ async fn add_rule(handle: &Handle, rule: &Rule) -> Result<(), rtnetlink::Error> 
 }
 
 async fn delete_rule(handle: &Handle, rule: &Rule) -> Result<(), rtnetlink::Error> {
-    let version = if rule.from.is_ipv4() { IpVersion::V4 } else { IpVersion::V6 };
+    let version = if rule.from.is_ipv4() {
+        IpVersion::V4
+    } else {
+        IpVersion::V6
+    };
     let found: Vec<RuleMessage> = handle.rule().get(version).execute().try_collect().await?;
     let ours = |message: &RuleMessage| {
         use rtnetlink::packet_route::rule::RuleAttribute as A;
-        message.attributes.contains(&A::Source(rule.from)) && message.attributes.contains(&A::Table(rule.table))
+        message.attributes.contains(&A::Source(rule.from))
+            && message.attributes.contains(&A::Table(rule.table))
     };
     for message in found.into_iter().filter(ours) {
         handle.rule().del(message).execute().await?;
@@ -179,7 +226,10 @@ fn gone_is_fine(result: Result<(), rtnetlink::Error>) -> Result<(), rtnetlink::E
         return result;
     };
     let gone = [Errno::SRCH, Errno::NOENT, Errno::ADDRNOTAVAIL, Errno::NODEV];
-    if gone.iter().any(|errno| message.raw_code() == -errno.raw_os_error()) {
+    if gone
+        .iter()
+        .any(|errno| message.raw_code() == -errno.raw_os_error())
+    {
         return Ok(());
     }
     result

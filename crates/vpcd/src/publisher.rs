@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use vpc_engine::Snapshot;
-use vpc_model::{Desired, LinkId};
 use vpc_model::control::Applied;
+use vpc_model::{Desired, LinkId};
 
 use crate::layout::{Layout, Plan};
 use crate::machine::Machine;
@@ -99,7 +99,9 @@ impl Publisher {
         let mut layout = Layout::clone(&self.layout);
         layout.namespaces.retain(|name, _| self.machine.has(name));
         for namespace in layout.namespaces.values_mut() {
-            namespace.interfaces.retain(|_, interface| !lost.contains_key(&interface.link));
+            namespace
+                .interfaces
+                .retain(|_, interface| !lost.contains_key(&interface.link));
         }
         Ok(layout)
     }

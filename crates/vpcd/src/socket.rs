@@ -43,7 +43,10 @@ impl Socket {
                 std::fs::remove_file(path)
                     .with_context(|| format!("cannot replace the stale socket {}", path.display()))?;
             }
-            Ok(_) => bail!("{} exists and is not a socket; remove it or choose another --socket", path.display()),
+            Ok(_) => bail!(
+                "{} exists and is not a socket; remove it or choose another --socket",
+                path.display()
+            ),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error).with_context(|| format!("cannot look at {}", path.display())),
         }
@@ -64,7 +67,11 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         // Somebody else's file at the path stays.
-        if self.path.symlink_metadata().is_ok_and(|found| found.file_type().is_socket()) {
+        if self
+            .path
+            .symlink_metadata()
+            .is_ok_and(|found| found.file_type().is_socket())
+        {
             let _ = std::fs::remove_file(&self.path);
         }
         let _ = std::fs::remove_file(&self.lock_path);
@@ -78,7 +85,12 @@ fn lock(lock_path: &Path, path: &Path) -> anyhow::Result<File> {
             .append(true)
             .mode(0o600)
             .open(lock_path)
-            .with_context(|| format!("cannot create {}; run as root or choose another --socket", lock_path.display()))?;
+            .with_context(|| {
+                format!(
+                    "cannot create {}; run as root or choose another --socket",
+                    lock_path.display()
+                )
+            })?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::AGAIN) => bail!(
@@ -86,7 +98,8 @@ fn lock(lock_path: &Path, path: &Path) -> anyhow::Result<File> {
                 path.display()
             ),
             Err(errno) => {
-                return Err(io::Error::from(errno)).with_context(|| format!("cannot lock {}", lock_path.display()));
+                return Err(io::Error::from(errno))
+                    .with_context(|| format!("cannot lock {}", lock_path.display()));
             }
         }
         // The former owner may have removed the file between our opening and locking it.
@@ -108,11 +121,18 @@ mod tests {
         let path = directory.path().join("s");
         let (first, _listener) = Socket::listen(&path).unwrap();
         let error = Socket::listen(&path).unwrap_err().to_string();
-        assert!(error.contains("another vpcd listens on") && error.contains("/s;"), "{error}");
+        assert!(
+            error.contains("another vpcd listens on") && error.contains("/s;"),
+            "{error}"
+        );
         assert!(UnixStream::connect(&path).is_ok());
         // As a killed daemon leaves it: lock given back, files still there.
         std::mem::forget(first.path.clone());
-        let Socket { path: _, lock_path: _, _lock: lock } = &first;
+        let Socket {
+            path: _,
+            lock_path: _,
+            _lock: lock,
+        } = &first;
         flock(lock, FlockOperation::Unlock).unwrap();
         let (second, _listener) = Socket::listen(&path).unwrap();
         assert!(UnixStream::connect(&path).is_ok());
@@ -137,7 +157,9 @@ mod tests {
         let error = Socket::listen(&path).unwrap_err().to_string();
         assert!(error.contains("is not a socket"), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
-        let nowhere = Socket::listen(&directory.path().join("no/s")).unwrap_err().to_string();
+        let nowhere = Socket::listen(&directory.path().join("no/s"))
+            .unwrap_err()
+            .to_string();
         assert!(nowhere.contains("choose another --socket"), "{nowhere}");
     }
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use vpc_model::control::{Failure, FailureKind};
-use vpc_model::resource::{Eni, EniKind, Instance, InternetHost, Service};
+use vpc_model::resource::{Eni, EniKind, Instance, InternetHost, Service, VirtualGateway};
 use vpc_model::{Desired, Id, LinkId, ResourceRef};
 
 use crate::publisher::Current;
@@ -15,10 +15,9 @@ pub(super) fn link(current: &Current, sender: &str, source: IpAddr) -> Result<Li
     let desired = &current.desired;
     let links = links(desired, sender);
     let has_source = |link: &&LinkId| {
-        current
-            .layout
-            .interfaces()
-            .any(|(_, _, interface)| interface.link == **link && interface.settings.addresses.contains(&source))
+        current.layout.interfaces().any(|(_, _, interface)| {
+            interface.link == **link && interface.settings.addresses.contains(&source)
+        })
     };
     let chosen = links.iter().find(has_source).or_else(|| links.first());
     chosen.copied().ok_or_else(|| unknown(desired, sender))
@@ -52,9 +51,27 @@ fn links(desired: &Desired, name: &str) -> Vec<LinkId> {
         return enis.into_iter().filter_map(|(_, id)| desired.link(id)).collect();
     }
     let eni = || desired.find::<Eni>(name).and_then(|eni| desired.link(eni.id));
-    let service = || desired.find::<Service>(name).and_then(|service| desired.link(service.id));
-    let host = || desired.find::<InternetHost>(name).and_then(|host| desired.link(host.id));
-    eni().or_else(service).or_else(host).into_iter().collect()
+    let service = || {
+        desired
+            .find::<Service>(name)
+            .and_then(|service| desired.link(service.id))
+    };
+    let host = || {
+        desired
+            .find::<InternetHost>(name)
+            .and_then(|host| desired.link(host.id))
+    };
+    let gateway = || {
+        desired
+            .find::<VirtualGateway>(name)
+            .and_then(|gateway| desired.link(gateway.id))
+    };
+    eni()
+        .or_else(service)
+        .or_else(host)
+        .or_else(gateway)
+        .into_iter()
+        .collect()
 }
 
 fn unknown(desired: &Desired, name: &str) -> Failure {
@@ -62,13 +79,22 @@ fn unknown(desired: &Desired, name: &str) -> Failure {
         .iter::<Instance>()
         .map(|instance| desired.label(instance.id))
         .chain(desired.iter::<Service>().map(|service| desired.label(service.id)))
-        .chain(desired.iter::<InternetHost>().map(|host| desired.label(host.id)));
-    let known: Vec<String> = names.take(20).collect();
+        .chain(desired.iter::<InternetHost>().map(|host| desired.label(host.id)))
+        .chain(
+            desired
+                .iter::<VirtualGateway>()
+                .map(|gateway| desired.label(gateway.id)),
+        );
+    let mut known: Vec<String> = names.collect();
+    known.sort_unstable();
+    known.truncate(20);
     let known = if known.is_empty() {
         "nothing runs; apply a lab file first".to_owned()
     } else {
         format!("there is {}", known.join(", "))
     };
-    let message = format!("no instance, interface, service or internet host is called '{name}'; {known}");
+    let message = format!(
+        "no instance, interface, service, internet host or virtual gateway is called '{name}'; {known}"
+    );
     Failure::new(FailureKind::NotFound, message)
 }

@@ -93,8 +93,10 @@ impl Dataplane {
             renumber,
             add,
         } = installation;
-        let mut displaced: Vec<Writer> =
-            remove.iter().filter_map(|&link| self.replace(poller, link)).collect();
+        let mut displaced: Vec<Writer> = remove
+            .iter()
+            .filter_map(|&link| self.replace(poller, link))
+            .collect();
         // All leave their places before any takes its new one, since two may swap.
         let moving: Vec<(LinkId, Writer)> = renumber
             .iter()
@@ -120,6 +122,7 @@ impl Dataplane {
 
     /// Takes a link from its place, to be closed by somebody who has time.
     fn replace(&mut self, poller: &Poller, link: LinkId) -> Option<Writer> {
+        self.links.lost.remove(&link);
         let writer = self.links.take(link)?;
         // Fails only if it was never added, and then there is nothing to forget.
         let _ = poller.remove(writer.link());
@@ -210,13 +213,11 @@ impl Links {
     }
 
     fn take(&mut self, link: LinkId) -> Option<Writer> {
-        self.lost.remove(&link);
         let slot = self.slots.get_mut(link.0 as usize)?.take()?;
         Some(slot.writer)
     }
 
     fn put(&mut self, link: LinkId, writer: Writer) {
-        self.lost.remove(&link);
         let index = link.0 as usize;
         if self.slots.len() <= index {
             self.slots.resize_with(index + 1, || None);
@@ -226,7 +227,9 @@ impl Links {
     }
 
     fn report(&self) -> Vec<LinkReport> {
-        let present = (0..).zip(&self.slots).filter_map(|(n, slot)| Some((n, slot.as_ref()?)));
+        let present = (0..)
+            .zip(&self.slots)
+            .filter_map(|(n, slot)| Some((n, slot.as_ref()?)));
         present
             .map(|(n, slot)| LinkReport {
                 link: LinkId(n),
