@@ -17,6 +17,8 @@ pub(crate) struct Memo {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Path {
     pub generation: u64,
+    /// Of the connection, when the walk saw it.
+    pub revision: u32,
     pub verdict: Result<LinkId, DropReason>,
     pub rewrite: Rewrite,
     pub limit: Limit,
@@ -49,11 +51,7 @@ pub(crate) struct Limit {
 
 impl Limit {
     /// The widest element: a VPC's own network, which says nothing about what does not fit.
-    pub(crate) const VPC: Self = Self {
-        mtu: 9_001,
-        fragments: false,
-        tells: None,
-    };
+    pub(crate) const VPC: Self = Self { mtu: 9_001, fragments: false, tells: None };
 }
 
 /// What a path does with one packet, once the flow's verdict is known.
@@ -71,11 +69,14 @@ impl Path {
     pub(crate) fn dropped(generation: u64, reason: DropReason) -> Self {
         Self {
             generation,
+            revision: 0,
             verdict: Err(reason),
             rewrite: Rewrite::default(),
             limit: Limit::VPC,
             ttl_counted_by: None,
-            mss: 0, whole_only: false }
+            mss: 0,
+            whole_only: false,
+        }
     }
 
     /// Checks that differ from packet to packet.

@@ -14,10 +14,11 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use vpc_lpm::{Prefix, Table};
 use vpc_model::resource::{
-    Destination, Endpoint, Eni, InternetGateway, InternetHost, NatGateway, NetworkAcl, Peering, RouteTable, SecurityGroup, Service, Subnet,
-    TransitAttachment, TransitRouteTable, VirtualGateway, Vpc,
+    Action, Destination, Direction, Endpoint, Eni, InternetGateway, InternetHost, NatGateway, NetworkAcl, Peering,
+    RouteTable, SecurityGroup, Service, Subnet, TransitAttachment, TransitRouteTable, VirtualGateway, Vpc,
 };
 use vpc_model::{Desired, Id, LinkId};
+use vpc_packet::FiveTuple;
 
 pub(crate) use idx::{Idx, IdxVec};
 pub(crate) use rules::{AclRules, GroupRules, Permit};
@@ -71,6 +72,13 @@ impl Snapshot {
     #[must_use]
     pub const fn desired(&self) -> &Desired {
         &self.desired
+    }
+
+    /// Whether an answer made on the way, to what this sender sent, gets back to it past the network ACL.
+    pub(crate) fn admits_answer(&self, ingress: Ingress, answer: &FiveTuple) -> bool {
+        let Ingress::Eni(eni) = ingress else { return true };
+        let acl = &self.acls[self.subnets[self.enis[eni].subnet].acl];
+        acl.first_match(Direction::Ingress, answer).is_some_and(|rule| rule.action == Action::Allow)
     }
 
     /// Where a link's packets come in.
@@ -164,7 +172,7 @@ pub(crate) enum Target {
     GatewayEndpoint(Idx<Endpoint>),
     Internet(Idx<InternetGateway>),
     Local,
-        Nat(Idx<NatGateway>),
+    Nat(Idx<NatGateway>),
     Peering(Idx<Peering>),
     Transit(Idx<TransitAttachment>),
     Virtual(Idx<VirtualGateway>),

@@ -23,7 +23,8 @@ use std::net::IpAddr;
 
 use vpc_flow::{Connection, Flows, Side};
 use vpc_model::resource::{
-    Destination, Direction, Eni, NetworkAcl, RouteTable, RuleNumber, SecurityGroup, SecurityGroupRule, Service, Subnet, TransitRouteTable, Vpc,
+    Destination, Direction, Eni, NetworkAcl, RouteTable, RuleNumber, SecurityGroup, SecurityGroupRule, Service, Subnet,
+    TransitRouteTable, Vpc,
 };
 use vpc_model::{DropReason, Id, ResourceRef, StageId};
 use vpc_packet::FiveTuple;
@@ -68,16 +69,12 @@ pub(crate) struct View<'a> {
 impl<'a> View<'a> {
     /// The connection, if the packet is of the side that opened it.
     pub(crate) fn opened(&self) -> Option<&'a Connection> {
-        self.connection
-            .filter(|(_, side)| *side == Side::Initiator)
-            .map(|(connection, _)| connection)
+        self.connection.filter(|(_, side)| *side == Side::Initiator).map(|(connection, _)| connection)
     }
 
     /// The connection, if the packet answers it.
     pub(crate) fn answered(&self) -> Option<&'a Connection> {
-        self.connection
-            .filter(|(_, side)| *side == Side::Responder)
-            .map(|(connection, _)| connection)
+        self.connection.filter(|(_, side)| *side == Side::Responder).map(|(connection, _)| connection)
     }
 }
 
@@ -99,18 +96,12 @@ pub(crate) struct Decision<T> {
 impl<T> Decision<T> {
     #[inline(always)]
     pub(crate) const fn pass(out: T, because: Evidence) -> Self {
-        Self {
-            out: Ok(out),
-            because,
-        }
+        Self { out: Ok(out), because }
     }
 
     #[inline(always)]
     pub(crate) const fn refuse(reason: DropReason, because: Evidence) -> Self {
-        Self {
-            out: Err(reason),
-            because,
-        }
+        Self { out: Err(reason), because }
     }
 }
 
@@ -118,11 +109,7 @@ impl<T> Decision<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Evidence {
     /// An address is, or is not, one of the interface's.
-    Address {
-        eni: Id<Eni>,
-        address: IpAddr,
-        own: bool,
-    },
+    Address { eni: Id<Eni>, address: IpAddr, own: bool },
     /// An earlier packet of the flow was translated here.
     Bound { owner: ResourceRef },
     /// The interface checks neither sources nor destinations.
@@ -134,11 +121,7 @@ pub(crate) enum Evidence {
     /// The flow was not translated on its way here.
     NoTranslation,
     /// A port was chosen.
-    Lease {
-        owner: ResourceRef,
-        address: IpAddr,
-        port: u16,
-    },
+    Lease { owner: ResourceRef, address: IpAddr, port: u16 },
     /// Nothing has the address.
     Nobody { place: Nowhere, address: IpAddr },
     /// No rule of the interface's groups permits it.
@@ -148,26 +131,15 @@ pub(crate) enum Evidence {
     /// No route of the transit gateway's table matches.
     NoTransitRoute { table: Id<TransitRouteTable> },
     /// The numbered rule that matched.
-    NumberedRule {
-        acl: Id<NetworkAcl>,
-        direction: Direction,
-        number: RuleNumber,
-    },
+    NumberedRule { acl: Id<NetworkAcl>, direction: Direction, number: RuleNumber },
     /// The interface that owns the address.
     Owner { eni: Id<Eni> },
     /// What a resource accepts.
     Property { owner: ResourceRef },
     /// The route that was selected.
-    Route {
-        table: Id<RouteTable>,
-        destination: Destination,
-        prefix_len: u8,
-    },
+    Route { table: Id<RouteTable>, destination: Destination, prefix_len: u8 },
     /// The rule that permits.
-    Rule {
-        group: Id<SecurityGroup>,
-        rule: Id<SecurityGroupRule>,
-    },
+    Rule { group: Id<SecurityGroup>, rule: Id<SecurityGroupRule> },
     /// The service's host that answers.
     Service { service: Id<Service>, address: IpAddr },
     /// The subnet that holds the address.

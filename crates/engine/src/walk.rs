@@ -6,7 +6,8 @@ use arrayvec::ArrayVec;
 use vpc_flow::{Binding, MAX_BINDINGS, MAX_TRACKED};
 use vpc_model::desired::Noun;
 use vpc_model::resource::{
-    Direction, Endpoint, Eni, InternetHost, NatGateway, RouteTable, Service, Subnet, TransitAttachment, VirtualGateway, Vpc,
+    Direction, Endpoint, Eni, InternetHost, NatGateway, RouteTable, Service, Subnet, TransitAttachment, VirtualGateway,
+    Vpc,
 };
 use vpc_model::{DropReason, Id, LinkId, ResourceRef, StageId};
 use vpc_packet::{FiveTuple, Protocol};
@@ -14,9 +15,10 @@ use vpc_packet::{FiveTuple, Protocol};
 use crate::path::Limit;
 use crate::snapshot::{Attached, EniRole, Idx, Ingress, Outside, Target, V6Edge, Zone};
 use crate::stage::{
-    Attach, Back, CrossPeering, EgressOnly, Evidence, FindInternetHost, GatewayEndpoint, InterfaceEndpoint, LocalDelivery, NetworkAclStage,
-    PrivateAddress, PublicAddress, ReverseNat, RouteLookup, SecurityGroupStage, ServiceAttach, ServiceReturn, SourceDestCheck, SourceNat, Stage,
-    SubnetOf, Tracking, TransitEntry, TransitExit, TransitLookup, Unicast, View,
+    Attach, Back, CrossPeering, EgressOnly, Evidence, FindInternetHost, GatewayEndpoint, InterfaceEndpoint,
+    LocalDelivery, NetworkAclStage, PrivateAddress, PublicAddress, ReverseNat, RouteLookup, SecurityGroupStage,
+    ServiceAttach, ServiceReturn, SourceDestCheck, SourceNat, Stage, SubnetOf, Tracking, TransitEntry, TransitExit,
+    TransitLookup, Unicast, View,
 };
 
 /// Watches a walk. Both hooks default to nothing, so `Silent` compiles away.
@@ -37,7 +39,7 @@ pub(crate) enum Place {
     Endpoint(Id<Endpoint>),
     EnterSubnet(Id<Subnet>, Option<ResourceRef>),
     Eni(Id<Eni>, Direction),
-        Internet,
+    Internet,
     LeaveSubnet(Id<Subnet>),
     Service(Id<Service>),
     TransitGateway(Id<TransitAttachment>),
@@ -181,35 +183,20 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                 w.step(SourceDestCheck { eni, direction: Direction::Egress })?;
                 w.relayed = !snapshot.enis[eni].addresses.contains(&w.at.src);
                 w.security_group(eni, Direction::Egress)?;
-                if snapshot.subnets[subnet].contains(w.at.dst) {
-                    Hop::Deliver(subnet)
-                } else {
-                    Hop::Leave(subnet)
-                }
+                if snapshot.subnets[subnet].contains(w.at.dst) { Hop::Deliver(subnet) } else { Hop::Leave(subnet) }
             }
             Hop::Leave(subnet) => {
                 let entry = &snapshot.subnets[subnet];
                 w.place(Place::LeaveSubnet(entry.id));
-                w.step(NetworkAclStage {
-                    acl: entry.acl,
-                    direction: Direction::Egress,
-                })?;
+                w.step(NetworkAclStage { acl: entry.acl, direction: Direction::Egress })?;
                 match w.step(RouteLookup { table: entry.table })? {
                     Target::Local => Hop::Enter(w.step(SubnetOf { vpc: entry.vpc })?, Via::Host),
-                    Target::Eni(appliance) => {
-                        Hop::Enter(snapshot.enis[appliance].subnet, Via::Appliance(appliance))
-                    }
-                    Target::Nat(gateway) => {
-                        Hop::Enter(snapshot.nat_gateways[gateway].subnet, Via::Nat(gateway))
-                    }
+                    Target::Eni(appliance) => Hop::Enter(snapshot.enis[appliance].subnet, Via::Appliance(appliance)),
+                    Target::Nat(gateway) => Hop::Enter(snapshot.nat_gateways[gateway].subnet, Via::Nat(gateway)),
                     Target::Internet(gateway) => {
                         let public = w.step(PublicAddress { gateway })?;
                         w.translate_source(public);
-                        w.narrow(Limit {
-                            mtu: 1_500,
-                            fragments: true,
-                            tells: entry.cidr.nth(1),
-                        });
+                        w.narrow(Limit { mtu: 1_500, fragments: true, tells: entry.cidr.nth(1) });
                         Hop::Internet
                     }
                     Target::Peering(peering) => {
@@ -218,10 +205,15 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                         Hop::Enter(w.step(SubnetOf { vpc })?, Via::Host)
                     }
                     Target::Transit(attachment) => {
-                        let Attached::Vpc { subnets, .. } = &snapshot.attachments[attachment].to else { return Err(DropReason::TgwNoRoute) };
+                        let Attached::Vpc { subnets, .. } = &snapshot.attachments[attachment].to else {
+                            return Err(DropReason::TgwNoRoute);
+                        };
                         let door = w.step(TransitEntry { attachment, subnets, zone: entry.zone })?;
                         let acl = snapshot.subnets[door].acl;
-                        w.place(Place::EnterSubnet(snapshot.subnets[door].id, Some(TransitAttachment::to_ref(snapshot.attachments[attachment].id))));
+                        w.place(Place::EnterSubnet(
+                            snapshot.subnets[door].id,
+                            Some(TransitAttachment::to_ref(snapshot.attachments[attachment].id)),
+                        ));
                         w.step(NetworkAclStage { acl, direction: Direction::Ingress })?;
                         w.narrow(Limit { mtu: 8_500, fragments: false, tells: entry.cidr.nth(1) });
                         w.clamp(8_500);
@@ -264,10 +256,7 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
             Hop::Enter(subnet, via) => {
                 let entry = &snapshot.subnets[subnet];
                 w.place(Place::EnterSubnet(entry.id, w.via(via)));
-                w.step(NetworkAclStage {
-                    acl: entry.acl,
-                    direction: Direction::Ingress,
-                })?;
+                w.step(NetworkAclStage { acl: entry.acl, direction: Direction::Ingress })?;
                 match via {
                     Via::Host => Hop::Deliver(subnet),
                     Via::Appliance(eni) => Hop::ToEni(eni),
@@ -275,7 +264,9 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                         let after = w.step(SourceNat { gateway })?;
                         w.bind(
                             NatGateway::to_ref(snapshot.nat_gateways[gateway].id),
-                            after, timeout::nat(w.at.protocol));
+                            after,
+                            timeout::nat(w.at.protocol),
+                        );
                         w.pass_nat(gateway);
                         Hop::Leave(subnet)
                     }
@@ -287,26 +278,16 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                 w.place(Place::Eni(entry.id, Direction::Ingress));
                 match entry.role {
                     EniRole::Instance(link) => {
-                        w.step(SourceDestCheck {
-                            eni,
-                            direction: Direction::Ingress,
-                        })?;
+                        w.step(SourceDestCheck { eni, direction: Direction::Ingress })?;
                         w.security_group(eni, Direction::Ingress)?;
-                        return Ok(Exit {
-                            link,
-                            to: Receiver::Eni(entry.id),
-                        });
+                        return Ok(Exit { link, to: Receiver::Eni(entry.id) });
                     }
                     EniRole::Endpoint(endpoint) => {
                         w.always_tracked = true;
                         w.security_group(eni, Direction::Ingress)?;
                         w.place(Place::Endpoint(snapshot.endpoints[endpoint].id));
                         let service = w.step(InterfaceEndpoint { endpoint })?;
-                        w.narrow(Limit {
-                            mtu: 8_500,
-                            fragments: false,
-                            tells: None,
-                        });
+                        w.narrow(Limit { mtu: 8_500, fragments: false, tells: None });
                         w.clamp(8_500);
                         Hop::ToService(service, Eni::to_ref(entry.id), Attach::Own)
                     }
@@ -329,17 +310,11 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                     false => match w.step(FindInternetHost)? {
                         Outside::Host(host) => {
                             let entry = &snapshot.hosts[host];
-                            return Ok(Exit {
-                                link: entry.link,
-                                to: Receiver::Host(entry.id),
-                            });
+                            return Ok(Exit { link: entry.link, to: Receiver::Host(entry.id) });
                         }
                         Outside::Service(service) => {
                             let entry = &snapshot.services[service];
-                            return Ok(Exit {
-                                link: entry.link,
-                                to: Receiver::Service(entry.id),
-                            });
+                            return Ok(Exit { link: entry.link, to: Receiver::Service(entry.id) });
                         }
                     },
                 }
@@ -349,10 +324,7 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                 w.place(Place::Service(entry.id));
                 let after = w.step(ServiceAttach { service, owner, to })?;
                 w.bind(owner, after, timeout::endpoint(w.at.protocol));
-                return Ok(Exit {
-                    link: entry.link,
-                    to: Receiver::Service(entry.id),
-                });
+                return Ok(Exit { link: entry.link, to: Receiver::Service(entry.id) });
             }
             Hop::FromService(service) => {
                 w.place(Place::Service(snapshot.services[service].id));
@@ -362,21 +334,12 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                         let endpoint = snapshot.endpoints.position(id).ok_or(DropReason::VpceIntraVpc)?;
                         w.place(Place::Endpoint(id));
                         w.translate(before, after);
-                        Hop::Enter(
-                            w.step(SubnetOf {
-                                vpc: snapshot.endpoints[endpoint].vpc,
-                            })?,
-                            Via::Host,
-                        )
+                        Hop::Enter(w.step(SubnetOf { vpc: snapshot.endpoints[endpoint].vpc })?, Via::Host)
                     }
                     Back::Eni(id, before, after) => {
                         let eni = snapshot.enis.position(id).ok_or(DropReason::VpceIntraVpc)?;
                         w.translate(before, after);
-                        w.narrow(Limit {
-                            mtu: 8_500,
-                            fragments: false,
-                            tells: None,
-                        });
+                        w.narrow(Limit { mtu: 8_500, fragments: false, tells: None });
                         w.clamp(8_500);
                         Hop::FromEni(eni)
                     }
@@ -393,7 +356,7 @@ const FAR: Limit = Limit { mtu: 1_500, fragments: true, tells: None };
 mod timeout {
     use std::time::Duration;
 
-        use vpc_packet::Protocol;
+    use vpc_packet::Protocol;
 
     /// Of a NAT gateway. Source: R10.4 (the ones for UDP and ICMP are chosen, AWS does not say).
     pub(super) const fn nat(protocol: Protocol) -> Duration {
@@ -431,11 +394,7 @@ impl<P: Probe> Walk<'_, '_, P> {
 
     fn spend_hop(&mut self) -> Result<(), DropReason> {
         self.hops += 1;
-        if self.hops > HOP_BUDGET {
-            Err(DropReason::RoutingLoop)
-        } else {
-            Ok(())
-        }
+        if self.hops > HOP_BUDGET { Err(DropReason::RoutingLoop) } else { Ok(()) }
     }
 
     fn security_group(&mut self, eni: Idx<Eni>, direction: Direction) -> Result<(), DropReason> {
@@ -458,24 +417,16 @@ impl<P: Probe> Walk<'_, '_, P> {
     fn enter_vpc(&mut self) -> Result<Hop, DropReason> {
         let snapshot = self.view.snapshot;
         let edge = match self.at.dst {
-            IpAddr::V6(address) => snapshot
-                .internet
-                .blocks
-                .longest_match_v6(address)
-                .map(|(_, &edge)| edge),
+            IpAddr::V6(address) => snapshot.internet.blocks.longest_match_v6(address).map(|(_, &edge)| edge),
             IpAddr::V4(_) => None,
         };
-        self.narrow(Limit {
-            mtu: 1_500,
-            fragments: true,
-            tells: None,
-        });
+        self.narrow(Limit { mtu: 1_500, fragments: true, tells: None });
         match edge {
             Some(V6Edge { vpc, open, edge_table }) => {
-                if !open {
+                let edge_table = edge_table.filter(|_| open);
+                if !open || self.answers_by_egress_only(vpc) {
                     self.step(EgressOnly { vpc })?;
                 }
-                let edge_table = edge_table.filter(|_| open);
                 self.over_the_edge(vpc, edge_table)
             }
             None => {
@@ -485,6 +436,16 @@ impl<P: Probe> Walk<'_, '_, P> {
                 self.over_the_edge(gateway.vpc, gateway.edge_table)
             }
         }
+    }
+
+    /// Whether the destination's subnet sends its answers through an egress-only gateway: then it is not open to the
+    /// internet, whatever other gateway the VPC has (R10.18).
+    fn answers_by_egress_only(&self, vpc: Idx<Vpc>) -> bool {
+        let snapshot = self.view.snapshot;
+        let subnet = snapshot.vpcs[vpc].subnets.longest_match(self.at.dst);
+        let route = subnet
+            .and_then(|(_, &subnet)| snapshot.tables[snapshot.subnets[subnet].table].routes.longest_match(self.at.src));
+        route.is_some_and(|(_, route)| route.target == Some(Target::EgressOnly))
     }
 
     /// Into a VPC by a gateway: where its edge table says, or else straight to the subnet (R2.20–R2.22).
@@ -507,7 +468,11 @@ impl<P: Probe> Walk<'_, '_, P> {
                 let subnet = self.step(TransitExit { subnets, appliance_mode: *appliance_mode, zone })?;
                 // A neighbour of the attachment's interface is delivered to directly; everybody else is routed by the
                 // attachment subnet's table (R8.35, R9.27).
-                if snapshot.subnets[subnet].contains(self.at.dst) { Ok(Hop::Deliver(subnet)) } else { Ok(Hop::Leave(subnet)) }
+                if snapshot.subnets[subnet].contains(self.at.dst) {
+                    Ok(Hop::Deliver(subnet))
+                } else {
+                    Ok(Hop::Leave(subnet))
+                }
             }
         }
     }
@@ -518,11 +483,7 @@ impl<P: Probe> Walk<'_, '_, P> {
         let address = IpAddr::V4(self.view.snapshot.nat_gateways[gateway].address);
         self.ttl_counted_by = Some(address);
         self.whole_only |= self.at.protocol != Protocol::UDP;
-        self.narrow(Limit {
-            mtu: 8_500,
-            fragments: true,
-            tells: Some(address),
-        });
+        self.narrow(Limit { mtu: 8_500, fragments: true, tells: Some(address) });
         self.clamp(8_500);
     }
 
@@ -543,12 +504,7 @@ impl<P: Probe> Walk<'_, '_, P> {
         let before = self.about.unwrap_or(self.at);
         // A path with more translations than a connection can remember does not exist: each kind of element is
         // met at most once between two ends.
-        let _ = self.bindings.try_push(Binding {
-            owner,
-            before,
-            after,
-            idle,
-        });
+        let _ = self.bindings.try_push(Binding { owner, before, after, idle });
         self.translate(before, after);
     }
 
@@ -591,10 +547,7 @@ impl<P: Probe> Walk<'_, '_, P> {
     }
 
     fn into_outcome(self, verdict: Result<Exit, DropReason>) -> Outcome {
-        let tracked = self
-            .judged
-            .iter()
-            .filter(|(_, tracking)| self.always_tracked || *tracking == Tracking::Tracked);
+        let tracked = self.judged.iter().filter(|(_, tracking)| self.always_tracked || *tracking == Tracking::Tracked);
         Outcome {
             verdict,
             at: self.at,

@@ -49,10 +49,7 @@ impl Desired {
         let mut violations = Vec::new();
         // Names are given up before they are taken, so that two resources can swap theirs.
         changes.iter().for_each(|change| next.remove_indexes(change.id()));
-        let touched: Vec<ResourceRef> = changes
-            .into_iter()
-            .map(|change| next.make(change, &mut violations))
-            .collect();
+        let touched: Vec<ResourceRef> = changes.into_iter().map(|change| next.make(change, &mut violations)).collect();
         let mut seen = BTreeSet::new();
         let affected = touched.iter().flat_map(|&id| next.affected_by(id));
         for resource in touched.iter().copied().chain(affected) {
@@ -63,11 +60,7 @@ impl Desired {
         // A check of one resource may speak for others, which then speak for themselves too.
         let mut said = HashSet::new();
         violations.retain(|violation| said.insert(violation.to_string()));
-        if violations.is_empty() {
-            Ok(next)
-        } else {
-            Err(violations)
-        }
+        if violations.is_empty() { Ok(next) } else { Err(violations) }
     }
 
     /// All resources of a kind.
@@ -134,11 +127,7 @@ impl Desired {
         let owners: Vec<ResourceRef> = self.links.keys().copied().collect();
         self.next_link = self.next_link.max(earlier.next_link);
         for owner in owners {
-            let link = earlier
-                .links
-                .get(&owner)
-                .copied()
-                .unwrap_or_else(|| self.fresh_link());
+            let link = earlier.links.get(&owner).copied().unwrap_or_else(|| self.fresh_link());
             self.links.insert_mut(owner, link);
         }
         self
@@ -146,16 +135,12 @@ impl Desired {
 
     /// What refers to a resource and would be broken without it.
     pub fn dependents(&self, resource: ResourceRef) -> impl Iterator<Item = ResourceRef> + '_ {
-        self.dependents
-            .get(&resource)
-            .into_iter()
-            .flat_map(|set| set.iter().copied())
+        self.dependents.get(&resource).into_iter().flat_map(|set| set.iter().copied())
     }
 
     /// The resources of one kind that refer to another resource.
     pub fn dependents_of_kind<K: Noun>(&self, resource: ResourceRef) -> impl Iterator<Item = &K> {
-        self.dependents(resource)
-            .filter_map(|dependent| K::from_ref(dependent).and_then(|id| self.get(id)))
+        self.dependents(resource).filter_map(|dependent| K::from_ref(dependent).and_then(|id| self.get(id)))
     }
 
     /// The VPC of a subnet.
@@ -194,10 +179,7 @@ impl Desired {
                         Some(&by) => violations.push(Violation {
                             resource: id,
                             field: "name",
-                            problem: Problem::NameTaken {
-                                name: name.clone(),
-                                by,
-                            },
+                            problem: Problem::NameTaken { name: name.clone(), by },
                         }),
                         None => self.names.insert_mut(key, id),
                     }
@@ -211,11 +193,7 @@ impl Desired {
             }
             Change::Delete(id) => {
                 if !self.tables.contains(id) {
-                    violations.push(Violation {
-                        resource: id,
-                        field: "id",
-                        problem: Problem::NotFound { what: id },
-                    });
+                    violations.push(Violation { resource: id, field: "id", problem: Problem::NotFound { what: id } });
                 }
                 self.remove_indexes(id);
                 self.links.remove_mut(&id);

@@ -42,11 +42,7 @@ impl<K> Id<K> {
     /// The identifier with this value and 17 digits.
     #[must_use]
     pub const fn new(low: u64) -> Self {
-        Self {
-            low,
-            form: Form::Long(0),
-            kind: PhantomData,
-        }
+        Self { low, form: Form::Long(0), kind: PhantomData }
     }
 
     /// The low 64 bits.
@@ -97,19 +93,9 @@ impl<K: Kind> FromStr for Id<K> {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let error = || IdError {
-            text: text.to_owned(),
-            noun: K::NOUN,
-            prefix: K::PREFIX,
-        };
-        let digits = text
-            .strip_prefix(K::PREFIX)
-            .and_then(|rest| rest.strip_prefix('-'))
-            .ok_or_else(error)?;
-        if !digits
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-        {
+        let error = || IdError { text: text.to_owned(), noun: K::NOUN, prefix: K::PREFIX };
+        let digits = text.strip_prefix(K::PREFIX).and_then(|rest| rest.strip_prefix('-')).ok_or_else(error)?;
+        if !digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
             return Err(error());
         }
         let hex = |digits: &str| u64::from_str_radix(digits, 16).map_err(|_| error());
@@ -118,11 +104,7 @@ impl<K: Kind> FromStr for Id<K> {
             8 => (hex(digits)?, Form::Short),
             _ => return Err(error()),
         };
-        Ok(Self {
-            low,
-            form,
-            kind: PhantomData,
-        })
+        Ok(Self { low, form, kind: PhantomData })
     }
 }
 
@@ -178,9 +160,7 @@ impl<K: Kind> Serialize for Id<K> {
 
 impl<'de, K: Kind> Deserialize<'de> for Id<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -221,31 +201,18 @@ mod tests {
 
     #[test]
     fn an_id_prints_what_it_was_read_from() {
-        for text in [
-            "vpc-0abcdef1234567890",
-            "vpc-1234567890abcdef0",
-            "vpc-1a2b3c4d",
-            "vpc-00000000",
-        ] {
+        for text in ["vpc-0abcdef1234567890", "vpc-1234567890abcdef0", "vpc-1a2b3c4d", "vpc-00000000"] {
             assert_eq!(text.parse::<Id<Vpc>>().unwrap().to_string(), text);
         }
     }
 
     #[test]
     fn what_is_not_an_id_is_named_in_the_error() {
-        for text in [
-            "vpc-",
-            "vpc-0abcdef123456789",
-            "vpc-0ABCDEF1234567890",
-            "subnet-0abcdef1234567890",
-            "vpc",
-            "vpc-é",
-        ] {
+        for text in
+            ["vpc-", "vpc-0abcdef123456789", "vpc-0ABCDEF1234567890", "subnet-0abcdef1234567890", "vpc", "vpc-é"]
+        {
             let error = text.parse::<Id<Vpc>>().unwrap_err().to_string();
-            assert!(
-                error.contains(text) && error.contains("expected vpc- and 17 hex digits"),
-                "{error}"
-            );
+            assert!(error.contains(text) && error.contains("expected vpc- and 17 hex digits"), "{error}");
         }
     }
 

@@ -81,19 +81,7 @@ impl Lab {
     }
 
     fn from_tree(tree: Tree, faults: Vec<error::Fault>, gone: NamesByKind) -> Result<Self, LabErrors> {
-        let Converted {
-            name,
-            description,
-            changes,
-            desired,
-        } = convert(&tree, faults, gone.clone())?;
-        Ok(Self {
-            tree,
-            gone,
-            name,
-            description,
-            changes,
-            desired,
-        })
+        let Converted { name, description, changes, desired } = convert(&tree, faults, gone.clone())?;
+        Ok(Self { tree, gone, name, description, changes, desired })
     }
 }

@@ -102,6 +102,11 @@ stages! {
         /// A later fragment whose first fragment, with the ports, was not seen.
         FragmentUnknown = "fragment_unknown", aws none,
     }
+    /// Links belong to somebody.
+    Link = "link" {
+        /// The link has no owner in the tables in force.
+        UnknownLink = "unknown_link", aws none,
+    }
     /// The packet can be remembered as part of a flow.
     FlowTable = "flow-table" {
         /// The flow table is full.
@@ -291,21 +296,13 @@ mod tests {
         let names: BTreeSet<_> = StageId::ALL.iter().map(|s| s.name()).collect();
         assert_eq!(codes.len(), DropReason::COUNT);
         assert_eq!(names.len(), StageId::ALL.len());
-        assert!(
-            DropReason::ALL
-                .iter()
-                .all(|r| r.doc().ends_with('.') && r.stage().reasons().contains(r))
-        );
+        assert!(DropReason::ALL.iter().all(|r| r.doc().ends_with('.') && r.stage().reasons().contains(r)));
         assert!(StageId::ALL.iter().all(|s| s.doc().ends_with('.')));
     }
 
     #[test]
     fn a_reason_is_found_by_its_code() {
-        assert!(
-            DropReason::ALL
-                .iter()
-                .all(|&r| DropReason::from_code(r.code()) == Some(r))
-        );
+        assert!(DropReason::ALL.iter().all(|&r| DropReason::from_code(r.code()) == Some(r)));
         assert_eq!(DropReason::from_code("because"), None);
     }
 }

@@ -216,11 +216,7 @@ pub fn verify_bytes(bytes: &[u8], parsed: &Parsed) -> Verification {
     let pseudo = pseudo_sum(parsed, message.len());
     if parsed.checksum == L4Checksum::Partial {
         let good = found == pseudo.fold();
-        return if good {
-            Verification::GoodPartial
-        } else {
-            Verification::Bad
-        };
+        return if good { Verification::GoodPartial } else { Verification::Bad };
     }
     if parsed.tuple.protocol == Protocol::UDP && found == 0 {
         return Verification::Absent;
@@ -228,11 +224,7 @@ pub fn verify_bytes(bytes: &[u8], parsed: &Parsed) -> Verification {
     if matches!(parsed.packet.fragment, crate::Fragment::First { .. }) {
         return Verification::Unverifiable;
     }
-    if pseudo.bytes(message).fold() == 0xffff {
-        Verification::Good
-    } else {
-        Verification::Bad
-    }
+    if pseudo.bytes(message).fold() == 0xffff { Verification::Good } else { Verification::Bad }
 }
 
 /// Computes the layer-4 checksum of a whole packet into its field, complete.
@@ -247,11 +239,7 @@ pub fn fill(bytes: &mut [u8], parsed: &Parsed) {
         return;
     };
     let sum = pseudo_sum(parsed, len).bytes(message).checksum();
-    let sum = if parsed.tuple.protocol == Protocol::UDP {
-        udp_zero(sum)
-    } else {
-        sum
-    };
+    let sum = if parsed.tuple.protocol == Protocol::UDP { udp_zero(sum) } else { sum };
     write16(bytes, field, sum);
 }
 
@@ -267,20 +255,13 @@ pub fn complete_checksum(buf: &mut PacketBuf) -> Result<(), OffloadError> {
     if let Some(gso) = buf.offload.gso {
         return Err(OffloadError::SuperPacket { size: gso.size });
     }
-    let (start, field) = (
-        usize::from(partial.start),
-        usize::from(partial.start) + usize::from(partial.offset),
-    );
+    let (start, field) = (usize::from(partial.start), usize::from(partial.start) + usize::from(partial.offset));
     let len = buf.bytes().len();
     if field + 2 > len {
         return Err(OffloadError::ChecksumField { field, len });
     }
     let sum = checksum(buf.bytes().get(start..).unwrap_or_default());
-    let sum = if partial.offset == UDP_FIELD {
-        udp_zero(sum)
-    } else {
-        sum
-    };
+    let sum = if partial.offset == UDP_FIELD { udp_zero(sum) } else { sum };
     write16(buf.bytes_mut(), field, sum);
     buf.offload.partial = None;
     Ok(())

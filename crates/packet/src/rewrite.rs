@@ -33,8 +33,7 @@ impl Rewrite {
     /// cannot be expressed: an address whose version differs stays as it is.
     #[must_use]
     pub fn between(before: FiveTuple, after: FiveTuple) -> Self {
-        let address =
-            |old: IpAddr, new: IpAddr| (old != new && old.is_ipv4() == new.is_ipv4()).then_some(new);
+        let address = |old: IpAddr, new: IpAddr| (old != new && old.is_ipv4() == new.is_ipv4()).then_some(new);
         let port = |old: u16, new: u16| (old != new).then_some(new);
         let named = before.protocol.has_ports();
         let src = address(before.src, after.src);
@@ -147,11 +146,7 @@ impl Rewrite {
         }
         let (l4, protocol) = (quote.l4, quote.tuple.protocol);
         let ports = self.ports_in(quoted, l4, protocol);
-        let delta = if protocol == Protocol::ICMP {
-            ports
-        } else {
-            self.addresses.and(ports)
-        };
+        let delta = if protocol == Protocol::ICMP { ports } else { self.addresses.and(ports) };
         match protocol {
             Protocol::UDP => change(quoted, l4 + 6, |sum| delta.complete_udp(sum)),
             Protocol::TCP | Protocol::ICMP | Protocol::ICMPV6 => {
@@ -196,9 +191,7 @@ pub fn apply_to_error(buf: &mut PacketBuf, parsed: &Parsed, outer: &Rewrite, quo
     quoted.write_quote(inner, &quote);
     let delta = Delta::NONE.sums(before, sum(inner));
     if parsed.checksum == L4Checksum::Complete {
-        change(buf.bytes_mut(), usize::from(parsed.packet.l4) + 2, |sum| {
-            delta.complete(sum)
-        });
+        change(buf.bytes_mut(), usize::from(parsed.packet.l4) + 2, |sum| delta.complete(sum));
     }
 }
 

@@ -182,13 +182,7 @@ impl PacketSpec {
             }
             Kind::Other(_) => (0, 0),
         };
-        FiveTuple {
-            src: self.src,
-            dst: self.dst,
-            protocol: self.protocol(),
-            src_port,
-            dst_port,
-        }
+        FiveTuple { src: self.src, dst: self.dst, protocol: self.protocol(), src_port, dst_port }
     }
 
     /// The packet in a buffer, as a kernel would hand it over: with `gso=`, a super-packet whose checksum is
@@ -224,12 +218,7 @@ impl PacketSpec {
     /// The same with a payload of more than `most` bytes replaced by the length, to fit a line.
     #[must_use]
     pub fn brief(mut self, most: usize) -> Self {
-        if self
-            .attributes
-            .payload
-            .as_ref()
-            .is_some_and(|payload| payload.len() > most)
-        {
+        if self.attributes.payload.as_ref().is_some_and(|payload| payload.len() > most) {
             self.attributes.len = Some(self.build().len() as u32);
             self.attributes.payload = None;
             self.attributes.sum = None;
@@ -262,19 +251,11 @@ impl From<FiveTuple> for PacketSpec {
                 if crate::quote::is_echo(tuple.protocol, kind) {
                     attributes.id = Some(tuple.src_port.into());
                 }
-                Kind::Icmp {
-                    message: Some((kind, code)),
-                    quoted: None,
-                }
+                Kind::Icmp { message: Some((kind, code)), quoted: None }
             }
             (protocol, _) => Kind::Other(protocol),
         };
-        Self {
-            src: tuple.src,
-            dst: tuple.dst,
-            kind,
-            attributes,
-        }
+        Self { src: tuple.src, dst: tuple.dst, kind, attributes }
     }
 }
 
@@ -291,11 +272,7 @@ pub struct Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            what,
-            expected,
-            actual,
-        } = self;
+        let Self { what, expected, actual } = self;
         write!(f, "{what}: expected {expected}, got {actual}")
     }
 }

@@ -48,10 +48,7 @@ enum Difference {
 fn every_captured_packet_is_understood_as_tshark_understands_it() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/pcap");
     let Some(table) = Table::read(&folder) else {
-        println!(
-            "{} or the xz command is absent: nothing compared",
-            folder.display()
-        );
+        println!("{} or the xz command is absent: nothing compared", folder.display());
         return;
     };
     let mut tally = Tally::default();
@@ -62,37 +59,22 @@ fn every_captured_packet_is_understood_as_tshark_understands_it() {
         for (record, row) in reader.zip(rows) {
             let record = record.unwrap_or_else(|e| panic!("{file}: {e}"));
             packets += 1;
-            let row = Row {
-                columns: &table.columns,
-                cells: row,
-            };
+            let row = Row { columns: &table.columns, cells: row };
             if let Err(what) = compare(&record, &row, &mut tally) {
                 tally.unexplained.push(format!("{file} #{packets}: {what}"));
             }
         }
-        assert_eq!(
-            packets,
-            rows.len(),
-            "{file}: packets read and packets in the table"
-        );
+        assert_eq!(packets, rows.len(), "{file}: packets read and packets in the table");
     }
     println!("{} packets of {} captures", tally.packets, table.rows.len());
     println!("{} not IP for either side", tally.not_ip);
     println!("{} understood by both and compared", tally.equal);
-    println!(
-        "{} layer-4 checksums judged, {} quotes compared",
-        tally.checksums, tally.quotes
-    );
+    println!("{} layer-4 checksums judged, {} quotes compared", tally.checksums, tally.quotes);
     println!("{} rebuilt from the notation to identical bytes", tally.rebuilt);
     for (difference, count) in &tally.differences {
         println!("{count} {difference:?}");
     }
-    assert!(
-        tally.unexplained.is_empty(),
-        "{} unexplained:\n{}",
-        tally.unexplained.len(),
-        tally.unexplained.join("\n")
-    );
+    assert!(tally.unexplained.is_empty(), "{} unexplained:\n{}", tally.unexplained.len(), tally.unexplained.join("\n"));
     assert!(tally.equal > tally.packets / 2, "most packets are plain ones");
 }
 
@@ -126,10 +108,7 @@ fn compare(record: &Record<'_>, row: &Row<'_>, tally: &mut Tally) -> Result<(), 
         if row.text("ip.version").is_empty() && row.text("ipv6.nxt").is_empty() {
             tally.not_ip += 1;
         } else {
-            *tally
-                .differences
-                .entry(Difference::OtherLinkProtocol)
-                .or_default() += 1;
+            *tally.differences.entry(Difference::OtherLinkProtocol).or_default() += 1;
         }
         return Ok(());
     };
@@ -146,11 +125,7 @@ fn compare(record: &Record<'_>, row: &Row<'_>, tally: &mut Tally) -> Result<(), 
         }
         Err(error) => {
             let difference = explain(packet, error, row).ok_or_else(|| {
-                format!(
-                    "{error}, but TShark says {} {}",
-                    row.text("frame.protocols"),
-                    row.text("ip.proto")
-                )
+                format!("{error}, but TShark says {} {}", row.text("frame.protocols"), row.text("ip.proto"))
             })?;
             *tally.differences.entry(difference).or_default() += 1;
         }
@@ -168,36 +143,27 @@ fn explain(packet: &[u8], error: ParseError, row: &Row<'_>) -> Option<Difference
         _ => number("ipv6.plen"),
     };
     let (difference, holds) = match (error.layer, error.kind) {
-        (Layer::Ipv4, ParseErrorKind::Checksum { .. }) => (
-            Difference::BadHeaderChecksum,
-            row.first("ip.checksum.status") == Some("0"),
-        ),
-        (Layer::Ipv4 | Layer::Ipv6, ParseErrorKind::LengthPastEnd { .. }) => (
-            Difference::IpLengthPastEnd,
-            total.is_some_and(|len| len > packet.len()) || malformed,
-        ),
-        (Layer::Ipv4, ParseErrorKind::LengthBelowHeader { .. }) => (
-            Difference::IpLengthBelowHeader,
-            total < number("ip.hdr_len") || packet[2..4] == [0, 0],
-        ),
-        (Layer::Ipv4, ParseErrorKind::HeaderLength { .. }) => (
-            Difference::CutHeader,
-            number("ip.hdr_len").is_none_or(|len| len < 20),
-        ),
-        (Layer::Ip, ParseErrorKind::Version { .. }) => (
-            Difference::OtherVersion,
-            !matches!(row.first("ip.version"), Some("4" | "6")),
-        ),
-        (Layer::Ip | Layer::Ipv4 | Layer::Ipv6, ParseErrorKind::Truncated { .. }) => (
-            Difference::CutHeader,
-            malformed || total.is_none() || packet.len() < 40,
-        ),
+        (Layer::Ipv4, ParseErrorKind::Checksum { .. }) => {
+            (Difference::BadHeaderChecksum, row.first("ip.checksum.status") == Some("0"))
+        }
+        (Layer::Ipv4 | Layer::Ipv6, ParseErrorKind::LengthPastEnd { .. }) => {
+            (Difference::IpLengthPastEnd, total.is_some_and(|len| len > packet.len()) || malformed)
+        }
+        (Layer::Ipv4, ParseErrorKind::LengthBelowHeader { .. }) => {
+            (Difference::IpLengthBelowHeader, total < number("ip.hdr_len") || packet[2..4] == [0, 0])
+        }
+        (Layer::Ipv4, ParseErrorKind::HeaderLength { .. }) => {
+            (Difference::CutHeader, number("ip.hdr_len").is_none_or(|len| len < 20))
+        }
+        (Layer::Ip, ParseErrorKind::Version { .. }) => {
+            (Difference::OtherVersion, !matches!(row.first("ip.version"), Some("4" | "6")))
+        }
+        (Layer::Ip | Layer::Ipv4 | Layer::Ipv6, ParseErrorKind::Truncated { .. }) => {
+            (Difference::CutHeader, malformed || total.is_none() || packet.len() < 40)
+        }
         (_, ParseErrorKind::FragmentPastEnd { offset, len }) => {
             let place = number("ip.frag_offset").or(number("ipv6.fraghdr.offset"));
-            (
-                Difference::ForgedFragment,
-                place.is_some_and(|o| o * 8 == offset) && offset + len > 65_535,
-            )
+            (Difference::ForgedFragment, place.is_some_and(|o| o * 8 == offset) && offset + len > 65_535)
         }
         (Layer::Ipv4, ParseErrorKind::TinyFragment) => {
             (Difference::ForgedFragment, number("ip.frag_offset") == Some(1))
@@ -213,17 +179,11 @@ fn explain(packet: &[u8], error: ParseError, row: &Row<'_>) -> Option<Difference
         }
         (Layer::Tcp, ParseErrorKind::HeaderLength { .. } | ParseErrorKind::LengthPastEnd { .. }) => {
             let header = number("tcp.hdr_len");
-            (
-                Difference::Layer4Length,
-                malformed || header.is_none_or(|len| len < 20 || payload < Some(len)),
-            )
+            (Difference::Layer4Length, malformed || header.is_none_or(|len| len < 20 || payload < Some(len)))
         }
         (Layer::Udp, ParseErrorKind::LengthPastEnd { .. } | ParseErrorKind::LengthBelowHeader { .. }) => {
             let len = number("udp.length");
-            (
-                Difference::Layer4Length,
-                malformed || len.is_none_or(|len| len < 8 || payload < Some(len)),
-            )
+            (Difference::Layer4Length, malformed || len.is_none_or(|len| len < 8 || payload < Some(len)))
         }
         _ => return None,
     };
@@ -234,36 +194,17 @@ fn explain(packet: &[u8], error: ParseError, row: &Row<'_>) -> Option<Difference
 fn equal(packet: &[u8], parsed: &Parsed, row: &Row<'_>, tally: &mut Tally) -> Result<(), String> {
     let (tuple, per) = (parsed.tuple, parsed.packet);
     let check = |what: &str, ours: &str, theirs: Option<&str>| {
-        if theirs == Some(ours) {
-            Ok(())
-        } else {
-            Err(format!("{what}: {ours} is {theirs:?} for TShark"))
-        }
+        if theirs == Some(ours) { Ok(()) } else { Err(format!("{what}: {ours} is {theirs:?} for TShark")) }
     };
     let v4 = tuple.src.is_ipv4();
     let address = |name: &str, index: usize| {
-        row.all(name)
-            .nth(index)
-            .and_then(|a| a.parse::<IpAddr>().ok())
-            .map(|a| a.to_string())
+        row.all(name).nth(index).and_then(|a| a.parse::<IpAddr>().ok()).map(|a| a.to_string())
     };
-    let (src, dst) = if v4 {
-        ("ip.src", "ip.dst")
-    } else {
-        ("ipv6.src", "ipv6.dst")
-    };
+    let (src, dst) = if v4 { ("ip.src", "ip.dst") } else { ("ipv6.src", "ipv6.dst") };
     check("source", &tuple.src.to_string(), address(src, 0).as_deref())?;
     check("destination", &tuple.dst.to_string(), address(dst, 0).as_deref())?;
-    check(
-        "ttl",
-        &per.ttl.to_string(),
-        row.first(if v4 { "ip.ttl" } else { "ipv6.hlim" }),
-    )?;
-    let protocol = if v4 {
-        row.first("ip.proto").map(str::to_owned)
-    } else {
-        row.ipv6_protocol()
-    };
+    check("ttl", &per.ttl.to_string(), row.first(if v4 { "ip.ttl" } else { "ipv6.hlim" }))?;
+    let protocol = if v4 { row.first("ip.proto").map(str::to_owned) } else { row.ipv6_protocol() };
     check("protocol", &tuple.protocol.0.to_string(), protocol.as_deref())?;
     if v4 {
         let flag = |set: bool| if set { "1" } else { "0" };
@@ -274,55 +215,27 @@ fn equal(packet: &[u8], parsed: &Parsed, row: &Row<'_>, tally: &mut Tally) -> Re
         };
         check("mf", flag(more), row.first("ip.flags.mf"))?;
         let later = matches!(per.fragment, Fragment::Later { .. });
-        check(
-            "offset above 0",
-            flag(later),
-            row.first("ip.frag_offset").map(|o| flag(o != "0")),
-        )?;
+        check("offset above 0", flag(later), row.first("ip.frag_offset").map(|o| flag(o != "0")))?;
     }
     if per.l4_len == 0 {
         return Ok(());
     }
     let status = match tuple.protocol {
         Protocol::TCP => {
-            check(
-                "source port",
-                &tuple.src_port.to_string(),
-                row.first("tcp.srcport"),
-            )?;
-            check(
-                "destination port",
-                &tuple.dst_port.to_string(),
-                row.first("tcp.dstport"),
-            )?;
-            let theirs = row
-                .first("tcp.flags")
-                .and_then(|f| u16::from_str_radix(f.trim_start_matches("0x"), 16).ok());
+            check("source port", &tuple.src_port.to_string(), row.first("tcp.srcport"))?;
+            check("destination port", &tuple.dst_port.to_string(), row.first("tcp.dstport"))?;
+            let theirs = row.first("tcp.flags").and_then(|f| u16::from_str_radix(f.trim_start_matches("0x"), 16).ok());
             let theirs = theirs.map(|f| TcpFlags(f as u8));
             if theirs != Some(per.tcp_flags) {
                 return Err(format!("flags: {:?} is {theirs:?} for TShark", per.tcp_flags));
             }
-            let seq = packet[usize::from(per.l4) + 4..]
-                .first_chunk()
-                .map(|b| u32::from_be_bytes(*b).to_string());
-            check(
-                "sequence number",
-                &seq.unwrap_or_default(),
-                row.first("tcp.seq_raw"),
-            )?;
+            let seq = packet[usize::from(per.l4) + 4..].first_chunk().map(|b| u32::from_be_bytes(*b).to_string());
+            check("sequence number", &seq.unwrap_or_default(), row.first("tcp.seq_raw"))?;
             row.first("tcp.checksum.status")
         }
         Protocol::UDP => {
-            check(
-                "source port",
-                &tuple.src_port.to_string(),
-                row.first("udp.srcport"),
-            )?;
-            check(
-                "destination port",
-                &tuple.dst_port.to_string(),
-                row.first("udp.dstport"),
-            )?;
+            check("source port", &tuple.src_port.to_string(), row.first("udp.srcport"))?;
+            check("destination port", &tuple.dst_port.to_string(), row.first("udp.dstport"))?;
             row.first("udp.checksum.status")
         }
         _ => {
@@ -344,30 +257,16 @@ fn equal(packet: &[u8], parsed: &Parsed, row: &Row<'_>, tally: &mut Tally) -> Re
         (Some("1" | "0"), _) => false,
         _ => true,
     };
-    let elsewhere = row
-        .first("ipv6.routing.nxt")
-        .or(row.first("ipv6.dstopts.nxt"))
-        .is_some();
+    let elsewhere = row.first("ipv6.routing.nxt").or(row.first("ipv6.dstopts.nxt")).is_some();
     if !agrees && elsewhere {
-        *tally
-            .differences
-            .entry(Difference::OtherPseudoHeader)
-            .or_default() += 1;
+        *tally.differences.entry(Difference::OtherPseudoHeader).or_default() += 1;
     } else if !agrees {
         return Err(format!("checksum: {ours:?} is {status:?} for TShark"));
     }
     if let Some(quoted) = parsed.quoted {
         tally.quotes += 1;
-        check(
-            "quoted source",
-            &quoted.src.to_string(),
-            address(src, 1).as_deref(),
-        )?;
-        check(
-            "quoted destination",
-            &quoted.dst.to_string(),
-            address(dst, 1).as_deref(),
-        )?;
+        check("quoted source", &quoted.src.to_string(), address(src, 1).as_deref())?;
+        check("quoted destination", &quoted.dst.to_string(), address(dst, 1).as_deref())?;
     }
     Ok(())
 }
@@ -387,12 +286,7 @@ impl Table {
         let output = Command::new("xz").arg("-dc").arg(&path).output().ok()?;
         let text = String::from_utf8(output.stdout).ok()?;
         let mut lines = text.lines();
-        let columns = lines
-            .next()?
-            .split('\t')
-            .enumerate()
-            .map(|(i, name)| (name.to_owned(), i))
-            .collect();
+        let columns = lines.next()?.split('\t').enumerate().map(|(i, name)| (name.to_owned(), i)).collect();
         let mut rows: BTreeMap<String, Vec<Vec<String>>> = BTreeMap::new();
         for line in lines {
             let cells: Vec<String> = line.split('\t').map(str::to_owned).collect();
@@ -411,9 +305,7 @@ impl<'a> Row<'a> {
     fn text(&self, name: &str) -> &'a str {
         let column = self.columns.get(name);
         assert!(column.is_some(), "no column {name}");
-        column
-            .and_then(|column| self.cells.get(*column))
-            .map_or("", String::as_str)
+        column.and_then(|column| self.cells.get(*column)).map_or("", String::as_str)
     }
 
     /// All occurrences of a field, outermost first.
@@ -436,9 +328,7 @@ impl<'a> Row<'a> {
         if link_type != LinkType::ETHERNET {
             return !(self.text("ip.version").is_empty() && self.text("ipv6.nxt").is_empty());
         }
-        let mut parts = protocols
-            .split(':')
-            .skip_while(|p| matches!(*p, "eth" | "ethertype" | "vlan"));
+        let mut parts = protocols.split(':').skip_while(|p| matches!(*p, "eth" | "ethertype" | "vlan"));
         matches!(parts.next(), Some("ip" | "ipv6"))
     }
 
@@ -456,10 +346,7 @@ impl<'a> Row<'a> {
                 _ => return Some(next.to_owned()),
             };
             // What follows the header of a later fragment is data, whatever its number.
-            let later = next == "44"
-                && self
-                    .first("ipv6.fraghdr.offset")
-                    .is_some_and(|offset| offset != "0");
+            let later = next == "44" && self.first("ipv6.fraghdr.offset").is_some_and(|offset| offset != "0");
             let index = seen.entry(column).or_default();
             next = self.all(column).nth(*index)?;
             *index += 1;

@@ -1,11 +1,7 @@
 //! Small captures of our own making: dissected they give the text beside them, and built from that text they give
 //! the same bytes again. `UPDATE_GOLDEN=1` rewrites captures and texts.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests, outside the test functions themselves"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, outside the test functions themselves")]
 
 use std::path::{Path, PathBuf};
 use vpc_packet::PacketSpec;
@@ -87,13 +83,13 @@ const MALFORMED: &[&[u8]] = &[
     &[0x45, 0, 0, 20, 0, 0, 0, 0, 64, 47, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2],
     // UDP over IPv6, eight bytes of header missing one
     &[
-        0x60, 0, 0, 0, 0, 7, 17, 64, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xfd, 0, 0, 0, 0, 0,
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 2, 0, 8, 0,
+        0x60, 0, 0, 0, 0, 7, 17, 64, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 2, 0, 8, 0,
     ],
     // hop-by-hop options longer than the packet
     &[
-        0x60, 0, 0, 0, 0, 8, 0, 64, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xfd, 0, 0, 0, 0, 0,
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 17, 200, 0, 0, 0, 0, 0, 0,
+        0x60, 0, 0, 0, 0, 8, 0, 64, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 2, 17, 200, 0, 0, 0, 0, 0, 0,
     ],
 ];
 
@@ -137,10 +133,7 @@ fn text(packets: &[(Vec<u8>, String)]) -> String {
 #[test]
 fn captures_are_what_their_lines_build_and_dissect_to_their_text() {
     for (name, lines) in CAPTURES {
-        let specs = lines.iter().map(|line| {
-            line.parse::<PacketSpec>()
-                .unwrap_or_else(|e| panic!("{line}: {e}"))
-        });
+        let specs = lines.iter().map(|line| line.parse::<PacketSpec>().unwrap_or_else(|e| panic!("{line}: {e}")));
         golden(&format!("{name}.pcap"), &capture(specs.map(|spec| spec.build())));
         let packets = dissect(&std::fs::read(folder().join(format!("{name}.pcap"))).unwrap());
         golden(&format!("{name}.txt"), text(&packets).as_bytes());
@@ -152,14 +145,8 @@ fn captures_are_what_their_lines_build_and_dissect_to_their_text() {
 
 #[test]
 fn malformed_packets_are_refused_with_a_sentence() {
-    golden(
-        "malformed.pcap",
-        &capture(MALFORMED.iter().map(|bytes| bytes.to_vec())),
-    );
+    golden("malformed.pcap", &capture(MALFORMED.iter().map(|bytes| bytes.to_vec())));
     let packets = dissect(&std::fs::read(folder().join("malformed.pcap")).unwrap());
-    assert!(
-        packets.iter().all(|(_, line)| line.starts_with("! ")),
-        "{packets:?}"
-    );
+    assert!(packets.iter().all(|(_, line)| line.starts_with("! ")), "{packets:?}");
     golden("malformed.txt", text(&packets).as_bytes());
 }

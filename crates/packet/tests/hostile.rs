@@ -1,10 +1,6 @@
 //! Whatever bytes and headers come, nothing panics, and what is understood can be worked with.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests, outside the test functions themselves"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, outside the test functions themselves")]
 
 use proptest::prelude::*;
 use vpc_packet::checksum::{self, Verification, complete_checksum, verify};
@@ -32,20 +28,9 @@ const SEEDS: &[&str] = &[
 /// A packet with its virtio header, some bytes of both changed.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let changes = proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..5);
-    (
-        prop::sample::select(SEEDS),
-        changes,
-        any::<prop::sample::Index>(),
-        any::<bool>(),
-        any::<bool>(),
-    )
-        .prop_map(|(line, changes, cut, whole, repair)| {
-            let mut area = line
-                .parse::<PacketSpec>()
-                .unwrap()
-                .to_buf()
-                .write_area(0)
-                .to_vec();
+    (prop::sample::select(SEEDS), changes, any::<prop::sample::Index>(), any::<bool>(), any::<bool>()).prop_map(
+        |(line, changes, cut, whole, repair)| {
+            let mut area = line.parse::<PacketSpec>().unwrap().to_buf().write_area(0).to_vec();
             for (at, value) in changes {
                 let at = at.index(area.len());
                 area[at] = value;
@@ -61,7 +46,8 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
                 area.truncate(10 + cut.index(area.len() - 9));
             }
             area
-        })
+        },
+    )
 }
 
 fn random() -> impl Strategy<Value = Vec<u8>> {
@@ -93,16 +79,8 @@ fn work(area: &[u8]) {
     assert_eq!(parse(&again).map(|p| p.tuple), Ok(parsed.tuple), "{spec}");
 
     let other = match parsed.tuple.src.is_ipv4() {
-        true => FiveTuple {
-            src: [203, 0, 113, 7].into(),
-            src_port: 4242,
-            ..parsed.tuple
-        },
-        false => FiveTuple {
-            src: [0x20; 16].into(),
-            src_port: 4242,
-            ..parsed.tuple
-        },
+        true => FiveTuple { src: [203, 0, 113, 7].into(), src_port: 4242, ..parsed.tuple },
+        false => FiveTuple { src: [0x20; 16].into(), src_port: 4242, ..parsed.tuple },
     };
     let before = verify(&buf, &parsed);
     let mut translated = buf.clone();
@@ -114,11 +92,7 @@ fn work(area: &[u8]) {
     assert_eq!(verify(&translated, &after), before);
     let mut error = buf.clone();
     if let Some(quoted) = parsed.quoted {
-        let other = FiveTuple {
-            dst: other.src,
-            dst_port: 4242,
-            ..quoted
-        };
+        let other = FiveTuple { dst: other.src, dst_port: 4242, ..quoted };
         apply_to_error(&mut error, &parsed, &rewrite, &Rewrite::between(quoted, other));
         let after = parse(&error).unwrap();
         assert_eq!(after.quoted.map(|q| q.dst), Some(other.dst));
@@ -137,9 +111,7 @@ fn work(area: &[u8]) {
     })
     .unwrap();
     assert_eq!(payload, packet.payload_len());
-    let _ = fragment(&mut buf.clone(), &parsed, 90, &mut out, |one| {
-        assert!(one.len() <= 90)
-    });
+    let _ = fragment(&mut buf.clone(), &parsed, 90, &mut out, |one| assert!(one.len() <= 90));
 
     for answer in [
         reply::echo_reply(&buf, &parsed),
@@ -153,16 +125,8 @@ fn work(area: &[u8]) {
         let answer = PacketBuf::from_packet(&answer);
         assert_eq!(verify(&answer, &parse(&answer).unwrap()), Verification::Good);
     }
-    let outer = Outer {
-        src: [1; 4].into(),
-        dst: [2; 4].into(),
-        src_port: 3,
-    };
-    let options = AwsOptions {
-        endpoint: 1,
-        attachment: 2,
-        cookie: 3,
-    };
+    let outer = Outer { src: [1; 4].into(), dst: [2; 4].into(), src_port: 3 };
+    let options = AwsOptions { endpoint: 1, attachment: 2, cookie: 3 };
     if options.encapsulate(&mut buf, outer).is_ok() {
         assert!(parse(&buf).is_ok());
         assert!(complete_checksum(&mut buf).is_ok());

@@ -9,26 +9,24 @@ use hashbrown::HashMap;
 use vpc_lpm::{Builder, Prefix};
 use vpc_model::desired::Noun;
 use vpc_model::resource::{
-    AttachmentKind, Az, Destination, Direction, EffectiveRoute, EffectiveTransitRoute, Endpoint, EndpointState, Eni, EniKind, InternetGateway,
-    InternetHost, NatGateway, NetworkAcl, Peer, Peering, PeeringState, PrefixList, Provider, RouteOrigin, RouteState, RouteTable, RouteTarget,
-    SecurityGroup, Service, Subnet, TransitAttachment, TransitGateway, TransitRouteTable, TransitTarget, VirtualGateway, Vpc, EgressOnlyGateway,
+    AttachmentKind, Az, Destination, Direction, EffectiveRoute, EffectiveTransitRoute, EgressOnlyGateway, Endpoint,
+    EndpointState, Eni, EniKind, InternetGateway, InternetHost, NatGateway, NetworkAcl, Peer, Peering, PeeringState,
+    PrefixList, Provider, RouteOrigin, RouteState, RouteTable, RouteTarget, SecurityGroup, Service, Subnet,
+    TransitAttachment, TransitGateway, TransitRouteTable, TransitTarget, VirtualGateway, Vpc,
 };
 use vpc_model::{Desired, Id, LinkId, ResourceRef};
 
 use super::rules::{AclRule, AclRules, GroupRules, PeerSet, Permit};
 use super::{
-    Attached, AttachmentEntry, EndpointEntry, EniEntry, EniRole, HostEntry, Idx, IdxVec, Ingress, Internet, InternetGatewayEntry, NatEntry,
-    Outside, PeeringEntry, RouteEntry, ServiceEntry, Snapshot, SubnetEntry, TableEntry, Target, TransitRouteEntry, TransitTableEntry, V6Edge,
-    VirtualEntry, VpcEntry, Zone,
+    Attached, AttachmentEntry, EndpointEntry, EniEntry, EniRole, HostEntry, Idx, IdxVec, Ingress, Internet,
+    InternetGatewayEntry, NatEntry, Outside, PeeringEntry, RouteEntry, ServiceEntry, Snapshot, SubnetEntry, TableEntry,
+    Target, TransitRouteEntry, TransitTableEntry, V6Edge, VirtualEntry, VpcEntry, Zone,
 };
 
 pub(super) fn compile(desired: &Desired, generation: u64) -> Snapshot {
     let ranks = Ranks::of(desired);
     let compiler = Compiler { desired, ranks: &ranks, sets: Sets::of(desired), zones: zones(desired) };
-    let subnets: IdxVec<Subnet, _> = desired
-        .iter::<Subnet>()
-        .filter_map(|s| compiler.subnet(s))
-        .collect();
+    let subnets: IdxVec<Subnet, _> = desired.iter::<Subnet>().filter_map(|s| compiler.subnet(s)).collect();
     Snapshot {
         generation,
         ingress: compiler.ingress(),
@@ -36,18 +34,9 @@ pub(super) fn compile(desired: &Desired, generation: u64) -> Snapshot {
         enis: desired.iter::<Eni>().filter_map(|e| compiler.eni(e)).collect(),
         tables: desired.iter::<RouteTable>().map(|t| compiler.table(t)).collect(),
         acls: desired.iter::<NetworkAcl>().map(acl).collect(),
-        groups: desired
-            .iter::<SecurityGroup>()
-            .map(|g| compiler.group(g))
-            .collect(),
-        endpoints: desired
-            .iter::<Endpoint>()
-            .filter_map(|e| compiler.endpoint(e))
-            .collect(),
-        services: desired
-            .iter::<Service>()
-            .filter_map(|s| compiler.service(s))
-            .collect(),
+        groups: desired.iter::<SecurityGroup>().map(|g| compiler.group(g)).collect(),
+        endpoints: desired.iter::<Endpoint>().filter_map(|e| compiler.endpoint(e)).collect(),
+        services: desired.iter::<Service>().filter_map(|s| compiler.service(s)).collect(),
         internet_gateways: compiler
             .attached_gateways()
             .filter_map(|(gateway, vpc)| compiler.internet_gateway(gateway, vpc))
@@ -57,10 +46,7 @@ pub(super) fn compile(desired: &Desired, generation: u64) -> Snapshot {
         attachments: desired.iter::<TransitAttachment>().filter_map(|a| compiler.attachment(a)).collect(),
         transit_tables: desired.iter::<TransitRouteTable>().map(|t| compiler.transit_table(t)).collect(),
         virtual_gateways: desired.iter::<VirtualGateway>().filter_map(|g| compiler.virtual_gateway(g)).collect(),
-        hosts: desired
-            .iter::<InternetHost>()
-            .filter_map(|h| compiler.host(h))
-            .collect(),
+        hosts: desired.iter::<InternetHost>().filter_map(|h| compiler.host(h)).collect(),
         internet: compiler.internet(),
         subnets,
         desired: desired.clone(),
@@ -77,9 +63,7 @@ struct Ranks {
 
 impl Ranks {
     fn of(desired: &Desired) -> Self {
-        let mut ranks = Self {
-            by_ref: HashMap::default(),
-        };
+        let mut ranks = Self { by_ref: HashMap::default() };
         ranks.add::<Endpoint>(desired, |_| true);
         ranks.add::<Eni>(desired, |_| true);
         ranks.add::<InternetGateway>(desired, |gateway| gateway.vpc.is_some());
@@ -99,17 +83,12 @@ impl Ranks {
     }
 
     fn add<K: Noun>(&mut self, desired: &Desired, counts: impl Fn(&K) -> bool) {
-        let refs = desired
-            .iter::<K>()
-            .filter(|r| counts(r))
-            .map(|r| K::to_ref(r.id()));
+        let refs = desired.iter::<K>().filter(|r| counts(r)).map(|r| K::to_ref(r.id()));
         self.by_ref.extend(refs.zip(0..));
     }
 
     fn idx<K: Noun>(&self, id: Id<K>) -> Option<Idx<K>> {
-        self.by_ref
-            .get(&K::to_ref(id))
-            .map(|&rank| Idx::at(rank as usize))
+        self.by_ref.get(&K::to_ref(id)).map(|&rank| Idx::at(rank as usize))
     }
 }
 
@@ -128,9 +107,8 @@ impl Sets {
             });
             Arc::new(builder.freeze())
         };
-        let lists = desired
-            .iter::<PrefixList>()
-            .map(|list| (list.id, PeerSet::Many(set(&mut list.entries.iter().copied()))));
+        let lists =
+            desired.iter::<PrefixList>().map(|list| (list.id, PeerSet::Many(set(&mut list.entries.iter().copied()))));
         let groups = desired.iter::<SecurityGroup>().map(|group| {
             let members = desired
                 .dependents_of_kind::<Eni>(SecurityGroup::to_ref(group.id))
@@ -138,10 +116,7 @@ impl Sets {
             let mut addresses = members.flat_map(|eni| eni.addresses.iter().map(|a| Prefix::host(a.private)));
             (group.id, PeerSet::Members(set(&mut addresses)))
         });
-        Self {
-            lists: lists.collect(),
-            groups: groups.collect(),
-        }
+        Self { lists: lists.collect(), groups: groups.collect() }
     }
 }
 
@@ -162,9 +137,7 @@ impl Compiler<'_> {
             }
             ingress[link] = Eni::from_ref(owner)
                 .and_then(|id| self.ranks.idx(id).map(Ingress::Eni))
-                .or_else(|| {
-                    InternetHost::from_ref(owner).and_then(|id| self.ranks.idx(id).map(Ingress::Host))
-                })
+                .or_else(|| InternetHost::from_ref(owner).and_then(|id| self.ranks.idx(id).map(Ingress::Host)))
                 .or_else(|| Service::from_ref(owner).and_then(|id| self.ranks.idx(id).map(Ingress::Service)))
                 .or_else(|| VirtualGateway::from_ref(owner).and_then(|id| self.ranks.idx(id).map(Ingress::Virtual)));
         }
@@ -178,11 +151,7 @@ impl Compiler<'_> {
                 idx.map(|idx| subnets.insert(block, idx));
             }
         }
-        VpcEntry {
-            id: vpc.id,
-            blocks: vpc.blocks().collect(),
-            subnets: subnets.freeze(),
-        }
+        VpcEntry { id: vpc.id, blocks: vpc.blocks().collect(), subnets: subnets.freeze() }
     }
 
     fn subnet(&self, subnet: &Subnet) -> Option<SubnetEntry> {
@@ -221,18 +190,10 @@ impl Compiler<'_> {
     }
 
     fn table(&self, table: &RouteTable) -> TableEntry {
-        let blocks: Vec<Prefix> = self
-            .desired
-            .get(table.vpc)
-            .into_iter()
-            .flat_map(|vpc| vpc.blocks())
-            .collect();
+        let blocks: Vec<Prefix> = self.desired.get(table.vpc).into_iter().flat_map(|vpc| vpc.blocks()).collect();
         let mut best: BTreeMap<Prefix, (Rank, RouteEntry)> = BTreeMap::new();
         for route in self.desired.effective_routes(table) {
-            let entry = RouteEntry {
-                destination: route.destination,
-                target: self.target(table.vpc, &route),
-            };
+            let entry = RouteEntry { destination: route.destination, target: self.target(table.vpc, &route) };
             let rank = Rank::of(&route);
             let mut offer = |prefix| {
                 let slot = best.entry(prefix).or_insert((rank, entry));
@@ -244,14 +205,8 @@ impl Compiler<'_> {
                 Destination::Prefix(prefix) => offer(prefix),
                 // Entries inside the VPC lose to its local route (R2.38).
                 Destination::List(id) => {
-                    let entries = self
-                        .desired
-                        .get(id)
-                        .into_iter()
-                        .flat_map(|list| list.entries.iter().copied());
-                    entries
-                        .filter(|&entry| !blocks.iter().any(|block| block.covers(entry)))
-                        .for_each(offer);
+                    let entries = self.desired.get(id).into_iter().flat_map(|list| list.entries.iter().copied());
+                    entries.filter(|&entry| !blocks.iter().any(|block| block.covers(entry))).for_each(offer);
                 }
             }
         }
@@ -259,10 +214,7 @@ impl Compiler<'_> {
         for (prefix, (_, entry)) in best {
             routes.insert(prefix, entry);
         }
-        TableEntry {
-            id: table.id,
-            routes: routes.freeze(),
-        }
+        TableEntry { id: table.id, routes: routes.freeze() }
     }
 
     fn target(&self, vpc: Id<Vpc>, route: &EffectiveRoute) -> Option<Target> {
@@ -288,22 +240,24 @@ impl Compiler<'_> {
             // A rule whose peer is gone is stale: kept, without effect (R8.4).
             wanted
                 .filter_map(|rule| {
-                    Some(Permit { rule: rule.id, traffic: rule.traffic, peer: self.peer(group.vpc, direction, rule.peer)? })
+                    Some(Permit {
+                        rule: rule.id,
+                        traffic: rule.traffic,
+                        peer: self.peer(group.vpc, direction, rule.peer)?,
+                    })
                 })
                 .collect()
         };
-        GroupRules {
-            id: group.id,
-            egress: rules(Direction::Egress),
-            ingress: rules(Direction::Ingress),
-        }
+        GroupRules { id: group.id, egress: rules(Direction::Egress), ingress: rules(Direction::Ingress) }
     }
 
     fn peer(&self, vpc: Id<Vpc>, direction: Direction, peer: Peer) -> Option<PeerSet> {
         match peer {
             Peer::Group(id) => {
                 let theirs = self.desired.get(id)?.vpc;
-                let known = theirs == vpc || self.refer_over_peering(vpc, theirs) || (direction == Direction::Ingress && self.refer_over_transit(vpc, theirs));
+                let known = theirs == vpc
+                    || self.refer_over_peering(vpc, theirs)
+                    || (direction == Direction::Ingress && self.refer_over_transit(vpc, theirs));
                 known.then(|| self.sets.groups.get(&id).cloned()).flatten()
             }
             Peer::List(id) => self.sets.lists.get(&id).cloned(),
@@ -313,8 +267,10 @@ impl Compiler<'_> {
 
     /// Groups of a peered VPC of the same Region can be named (R8.3, R9.9).
     fn refer_over_peering(&self, ours: Id<Vpc>, theirs: Id<Vpc>) -> bool {
-        let active = |peering: &&Peering| peering.state == PeeringState::Active && peering.other_end(ours) == Some(theirs);
-        let same_region = self.desired.get(ours).map(|vpc| &vpc.region) == self.desired.get(theirs).map(|vpc| &vpc.region);
+        let active =
+            |peering: &&Peering| peering.state == PeeringState::Active && peering.other_end(ours) == Some(theirs);
+        let same_region =
+            self.desired.get(ours).map(|vpc| &vpc.region) == self.desired.get(theirs).map(|vpc| &vpc.region);
         same_region && self.desired.dependents_of_kind::<Peering>(Vpc::to_ref(ours)).any(|peering| active(&peering))
     }
 
@@ -401,10 +357,7 @@ impl Compiler<'_> {
     }
 
     fn service(&self, service: &Service) -> Option<ServiceEntry> {
-        let Provider::Host {
-            namespace: _,
-            addresses,
-        } = &service.provider;
+        let Provider::Host { namespace: _, addresses } = &service.provider;
         Some(ServiceEntry {
             id: service.id,
             link: self.desired.link(service.id)?,
@@ -413,9 +366,7 @@ impl Compiler<'_> {
     }
 
     fn attached_gateways(&self) -> impl Iterator<Item = (&InternetGateway, &Vpc)> {
-        self.desired
-            .iter::<InternetGateway>()
-            .filter_map(|gateway| Some((gateway, self.desired.get(gateway.vpc?)?)))
+        self.desired.iter::<InternetGateway>().filter_map(|gateway| Some((gateway, self.desired.get(gateway.vpc?)?)))
     }
 
     fn internet_gateway(&self, gateway: &InternetGateway, vpc: &Vpc) -> Option<InternetGatewayEntry> {
@@ -429,13 +380,11 @@ impl Compiler<'_> {
     /// Private and public address of every interface of a VPC that has both.
     fn public_addresses(&self, vpc: &Vpc) -> impl Iterator<Item = (Ipv4Addr, Ipv4Addr)> {
         let subnets = self.desired.dependents_of_kind::<Subnet>(Vpc::to_ref(vpc.id));
-        let enis =
-            subnets.flat_map(|subnet| self.desired.dependents_of_kind::<Eni>(Subnet::to_ref(subnet.id)));
-        enis.flat_map(|eni| &eni.addresses)
-            .filter_map(|address| match address.private {
-                IpAddr::V4(private) => Some((private, address.public?)),
-                IpAddr::V6(_) => None,
-            })
+        let enis = subnets.flat_map(|subnet| self.desired.dependents_of_kind::<Eni>(Subnet::to_ref(subnet.id)));
+        enis.flat_map(|eni| &eni.addresses).filter_map(|address| match address.private {
+            IpAddr::V4(private) => Some((private, address.public?)),
+            IpAddr::V6(_) => None,
+        })
     }
 
     fn nat(&self, gateway: &NatGateway) -> Option<NatEntry> {
@@ -444,27 +393,18 @@ impl Compiler<'_> {
             IpAddr::V4(address) => Some(address),
             IpAddr::V6(_) => None,
         });
-        Some(NatEntry {
-            id: gateway.id,
-            subnet: self.ranks.idx(gateway.subnet)?,
-            address: address?,
-        })
+        Some(NatEntry { id: gateway.id, subnet: self.ranks.idx(gateway.subnet)?, address: address? })
     }
 
     fn host(&self, host: &InternetHost) -> Option<HostEntry> {
-        Some(HostEntry {
-            id: host.id,
-            link: self.desired.link(host.id)?,
-        })
+        Some(HostEntry { id: host.id, link: self.desired.link(host.id)? })
     }
 
     fn internet(&self) -> Internet {
         let mut internet = Internet::default();
         let mut hosts = Builder::new();
         for service in self.desired.iter::<Service>() {
-            let (Provider::Host { addresses, .. }, Some(idx)) =
-                (&service.provider, self.ranks.idx(service.id))
-            else {
+            let (Provider::Host { addresses, .. }, Some(idx)) = (&service.provider, self.ranks.idx(service.id)) else {
                 continue;
             };
             for &address in addresses {
@@ -475,12 +415,7 @@ impl Compiler<'_> {
             let Some(idx) = self.ranks.idx(host.id) else {
                 continue;
             };
-            for prefix in host
-                .prefixes
-                .iter()
-                .copied()
-                .chain(host.addresses.iter().map(|&a| Prefix::host(a)))
-            {
+            for prefix in host.prefixes.iter().copied().chain(host.addresses.iter().map(|&a| Prefix::host(a))) {
                 hosts.insert(prefix, Outside::Host(idx));
             }
         }
@@ -492,10 +427,7 @@ impl Compiler<'_> {
         for (gateway, vpc) in self.attached_gateways() {
             self.v6_edges(vpc.id, gateway.edge_table, true, &mut blocks);
             if let Some(idx) = self.ranks.idx(gateway.id) {
-                internet.public.extend(
-                    self.public_addresses(vpc)
-                        .map(|(private, public)| (public, (idx, private))),
-                );
+                internet.public.extend(self.public_addresses(vpc).map(|(private, public)| (public, (idx, private))));
             }
         }
         internet.blocks = blocks.freeze();
@@ -512,24 +444,12 @@ impl Compiler<'_> {
 
 fn acl(acl: &NetworkAcl) -> AclRules {
     let rules = |direction| {
-        let wanted = acl
-            .entries
-            .iter()
-            .filter(move |(key, _)| key.direction == direction);
+        let wanted = acl.entries.iter().filter(move |(key, _)| key.direction == direction);
         wanted
-            .map(|(key, e)| AclRule {
-                number: key.number,
-                action: e.action,
-                traffic: e.traffic,
-                cidr: e.cidr,
-            })
+            .map(|(key, e)| AclRule { number: key.number, action: e.action, traffic: e.traffic, cidr: e.cidr })
             .collect()
     };
-    AclRules {
-        id: acl.id,
-        egress: rules(Direction::Egress),
-        ingress: rules(Direction::Ingress),
-    }
+    AclRules { id: acl.id, egress: rules(Direction::Egress), ingress: rules(Direction::Ingress) }
 }
 
 /// Who wins among routes of one prefix: the lowest. Source: vpc-semantics §2.1; R2.4, R2.5.
@@ -566,7 +486,9 @@ impl Rank {
             (Destination::Prefix(_), RouteOrigin::Propagated) => Self::Propagated,
             (Destination::Prefix(_), RouteOrigin::Endpoint | RouteOrigin::Local | RouteOrigin::Static) => Self::Cidr,
             (Destination::List(list), RouteOrigin::Endpoint) => Self::Endpoint(list),
-            (Destination::List(list), RouteOrigin::Local | RouteOrigin::Propagated | RouteOrigin::Static) => Self::List(list),
+            (Destination::List(list), RouteOrigin::Local | RouteOrigin::Propagated | RouteOrigin::Static) => {
+                Self::List(list)
+            }
         }
     }
 }

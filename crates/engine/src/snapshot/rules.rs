@@ -104,9 +104,7 @@ impl AclRules {
             Direction::Ingress => &self.ingress,
         };
         let other_end = peer(direction, tuple);
-        rules
-            .iter()
-            .find(|rule| rule.cidr.contains(other_end) && rule.traffic.contains(tuple))
+        rules.iter().find(|rule| rule.cidr.contains(other_end) && rule.traffic.contains(tuple))
     }
 }
 

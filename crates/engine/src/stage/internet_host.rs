@@ -27,10 +27,7 @@ impl Stage for FindInternetHost {
             }
             None => Decision::refuse(
                 DropReason::NoInternetHost,
-                Evidence::Nobody {
-                    place: Nowhere::Internet,
-                    address: at.dst,
-                },
+                Evidence::Nobody { place: Nowhere::Internet, address: at.dst },
             ),
         }
     }

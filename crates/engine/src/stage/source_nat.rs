@@ -47,34 +47,17 @@ impl Stage for SourceNat {
         if view.snapshot.subnets[gateway.subnet].contains(at.src) {
             return Decision::refuse(DropReason::NatSameSubnet, because);
         }
-        let after = FiveTuple {
-            src: IpAddr::V4(gateway.address),
-            ..*at
-        };
+        let after = FiveTuple { src: IpAddr::V4(gateway.address), ..*at };
         let keep = at.src_port >= FIRST_PORT && view.flows.is_free(owner, after);
         let port = if keep {
-            view.flows.peek_port(
-                owner,
-                after,
-                at.src_port..=at.src_port,
-                PER_DESTINATION,
-                view.salt,
-            )
+            view.flows.peek_port(owner, after, at.src_port..=at.src_port, PER_DESTINATION, view.salt)
         } else {
-            view.flows
-                .peek_port(owner, after, FIRST_PORT..=u16::MAX, PER_DESTINATION, view.salt)
+            view.flows.peek_port(owner, after, FIRST_PORT..=u16::MAX, PER_DESTINATION, view.salt)
         };
         match port {
             Some(src_port) => {
                 let address = IpAddr::V4(gateway.address);
-                Decision::pass(
-                    FiveTuple { src_port, ..after },
-                    Evidence::Lease {
-                        owner,
-                        address,
-                        port: src_port,
-                    },
-                )
+                Decision::pass(FiveTuple { src_port, ..after }, Evidence::Lease { owner, address, port: src_port })
             }
             None => Decision::refuse(DropReason::NatPortAllocation, because),
         }

@@ -50,12 +50,16 @@ impl Stage for TransitLookup {
     fn decide(&self, view: View<'_>, at: &FiveTuple) -> Decision<Idx<TransitAttachment>> {
         let from = &view.snapshot.attachments[self.from];
         let Some(table) = from.table.map(|table| &view.snapshot.transit_tables[table]) else {
-            return Decision::refuse(DropReason::TgwNoRoute, Evidence::Property { owner: TransitAttachment::to_ref(from.id) });
+            return Decision::refuse(
+                DropReason::TgwNoRoute,
+                Evidence::Property { owner: TransitAttachment::to_ref(from.id) },
+            );
         };
         let Some((prefix, route)) = table.routes.longest_match(at.dst) else {
             return Decision::refuse(DropReason::TgwNoRoute, Evidence::NoTransitRoute { table: table.id });
         };
-        let because = Evidence::TransitRoute { table: table.id, destination: route.destination, prefix_len: prefix.len() };
+        let because =
+            Evidence::TransitRoute { table: table.id, destination: route.destination, prefix_len: prefix.len() };
         match route.target {
             Some(target) => Decision::pass(target, because),
             None => Decision::refuse(DropReason::TgwBlackhole, because),

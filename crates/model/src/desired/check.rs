@@ -10,9 +10,9 @@ use vpc_lpm::Prefix;
 use super::{Desired, Noun, Problem, Resource, ResourceRef, Violation};
 use crate::Id;
 use crate::resource::{
-    AttachmentKind, Destination, Direction, Endpoint, EndpointKind, Eni, EniKind, Family, InternetHost,
-    NatGateway, NetworkAcl, Peer, PrefixList, Provider, RouteTable, RouteTarget, SecurityGroup, Service,
-    Subnet, TransitAttachment, VirtualGateway, Vpc,
+    AttachmentKind, Destination, Direction, Endpoint, EndpointKind, Eni, EniKind, Family, InternetHost, NatGateway,
+    NetworkAcl, Peer, PrefixList, Provider, RouteTable, RouteTarget, SecurityGroup, Service, Subnet, TransitAttachment,
+    VirtualGateway, Vpc,
 };
 
 /// Quotas of an account's default settings. Source: vpc-semantics §19.
@@ -32,22 +32,14 @@ struct Report<'a> {
 
 impl Report<'_> {
     fn add(&mut self, field: &'static str, problem: Problem) {
-        self.violations.push(Violation {
-            resource: self.resource,
-            field,
-            problem,
-        });
+        self.violations.push(Violation { resource: self.resource, field, problem });
     }
 }
 
 impl Desired {
     /// What has to be checked again because a resource was put.
     pub(super) fn affected_by(&self, id: ResourceRef) -> Vec<ResourceRef> {
-        if self.tables.contains(id) {
-            self.dependents(id).chain(self.mentions(id)).collect()
-        } else {
-            Vec::new()
-        }
+        if self.tables.contains(id) { self.dependents(id).chain(self.mentions(id)).collect() } else { Vec::new() }
     }
 
     /// What names a resource that cannot be one of its needs, mostly because that one needs it in turn.
@@ -71,8 +63,7 @@ impl Desired {
             ResourceRef::NetworkAcl(id) => vpcs(&|vpc| vpc.default_acl == id),
             ResourceRef::PrefixList(id) => {
                 let routed = |table: &&RouteTable| table.routes.contains_key(&Destination::List(id));
-                let allowed =
-                    |group: &&SecurityGroup| group.rules.iter().any(|rule| rule.peer == Peer::List(id));
+                let allowed = |group: &&SecurityGroup| group.rules.iter().any(|rule| rule.peer == Peer::List(id));
                 let tables = self.iter::<RouteTable>().filter(routed);
                 let groups = self.iter::<SecurityGroup>().filter(allowed);
                 tables
@@ -113,30 +104,17 @@ impl Desired {
             None => {
                 for by in self.dependents(id).chain(self.mentions(id)) {
                     let problem = Problem::DependencyViolation { what: id, by };
-                    violations.push(Violation {
-                        resource: id,
-                        field: "id",
-                        problem,
-                    });
+                    violations.push(Violation { resource: id, field: "id", problem });
                 }
             }
         }
     }
 
     fn check_one(&self, resource: &Resource, violations: &mut Vec<Violation>) {
-        let mut report = Report {
-            resource: resource.id(),
-            violations,
-        };
-        let missing: Vec<ResourceRef> = resource
-            .needs()
-            .into_iter()
-            .filter(|&id| !self.tables.contains(id))
-            .collect();
+        let mut report = Report { resource: resource.id(), violations };
+        let missing: Vec<ResourceRef> = resource.needs().into_iter().filter(|&id| !self.tables.contains(id)).collect();
         if !missing.is_empty() {
-            missing
-                .into_iter()
-                .for_each(|what| report.add(field_of(what), Problem::NotFound { what }));
+            missing.into_iter().for_each(|what| report.add(field_of(what), Problem::NotFound { what }));
             return;
         }
         match resource {
@@ -170,14 +148,7 @@ impl Desired {
         }
         for (i, block) in vpc.blocks().enumerate() {
             for other in vpc.blocks().skip(i + 1).filter(|other| other.overlaps(block)) {
-                report.add(
-                    "cidr",
-                    Problem::BlockConflict {
-                        block: other,
-                        other: block,
-                        by: Vpc::to_ref(vpc.id),
-                    },
-                );
+                report.add("cidr", Problem::BlockConflict { block: other, other: block, by: Vpc::to_ref(vpc.id) });
             }
         }
         // The VPC names its defaults and they name it, so none can be a hard need of the other.
@@ -186,26 +157,11 @@ impl Desired {
             Some(id) if id != vpc.id => report.add(field, another_vpc(what, id, vpc.id)),
             Some(_) => {}
         };
-        own(
-            "main_table",
-            RouteTable::to_ref(vpc.main_table),
-            self.get(vpc.main_table).map(|r| r.vpc),
-        );
-        own(
-            "default_acl",
-            NetworkAcl::to_ref(vpc.default_acl),
-            self.get(vpc.default_acl).map(|r| r.vpc),
-        );
-        own(
-            "default_group",
-            SecurityGroup::to_ref(vpc.default_group),
-            self.get(vpc.default_group).map(|r| r.vpc),
-        );
+        own("main_table", RouteTable::to_ref(vpc.main_table), self.get(vpc.main_table).map(|r| r.vpc));
+        own("default_acl", NetworkAcl::to_ref(vpc.default_acl), self.get(vpc.default_acl).map(|r| r.vpc));
+        own("default_group", SecurityGroup::to_ref(vpc.default_group), self.get(vpc.default_group).map(|r| r.vpc));
         for subnet in self.dependents_of_kind::<Subnet>(Vpc::to_ref(vpc.id)) {
-            let mut report = Report {
-                resource: Subnet::to_ref(subnet.id),
-                violations: report.violations,
-            };
+            let mut report = Report { resource: Subnet::to_ref(subnet.id), violations: report.violations };
             self.check_subnet(subnet, &mut report);
         }
     }
@@ -215,27 +171,11 @@ impl Desired {
         check_size("subnet", subnet.cidr, report);
         for block in subnet.blocks() {
             if !vpc.blocks().any(|outer| outer.covers(block)) {
-                report.add(
-                    "cidr",
-                    Problem::BlockOutside {
-                        block,
-                        vpc: Vpc::to_ref(vpc.id),
-                    },
-                );
+                report.add("cidr", Problem::BlockOutside { block, vpc: Vpc::to_ref(vpc.id) });
             }
-            for sibling in self
-                .dependents_of_kind::<Subnet>(Vpc::to_ref(vpc.id))
-                .filter(|s| s.id != subnet.id)
-            {
+            for sibling in self.dependents_of_kind::<Subnet>(Vpc::to_ref(vpc.id)).filter(|s| s.id != subnet.id) {
                 for other in sibling.blocks().filter(|other| other.overlaps(block)) {
-                    report.add(
-                        "cidr",
-                        Problem::BlockConflict {
-                            block,
-                            other,
-                            by: Subnet::to_ref(sibling.id),
-                        },
-                    );
+                    report.add("cidr", Problem::BlockConflict { block, other, by: Subnet::to_ref(sibling.id) });
                 }
             }
         }
@@ -246,10 +186,7 @@ impl Desired {
             same_vpc("network_acl", NetworkAcl::to_ref(acl.id), acl.vpc, vpc.id, report);
         }
         for eni in self.dependents_of_kind::<Eni>(Subnet::to_ref(subnet.id)) {
-            let mut report = Report {
-                resource: Eni::to_ref(eni.id),
-                violations: report.violations,
-            };
+            let mut report = Report { resource: Eni::to_ref(eni.id), violations: report.violations };
             check_addresses(eni, subnet, &mut report);
         }
     }
@@ -263,31 +200,15 @@ impl Desired {
         }
         check_addresses(eni, subnet, report);
         let own = eni.addresses.iter().map(|a| a.private);
-        for sibling in self
-            .dependents_of_kind::<Eni>(Subnet::to_ref(subnet.id))
-            .filter(|s| s.id != eni.id)
-        {
+        for sibling in self.dependents_of_kind::<Eni>(Subnet::to_ref(subnet.id)).filter(|s| s.id != eni.id) {
             for address in own.clone().filter(|&address| sibling.has(address)) {
-                report.add(
-                    "address",
-                    Problem::AddressInUse {
-                        address,
-                        by: Eni::to_ref(sibling.id),
-                    },
-                );
+                report.add("address", Problem::AddressInUse { address, by: Eni::to_ref(sibling.id) });
             }
         }
         for public in eni.addresses.iter().filter_map(|a| a.public) {
-            let taken =
-                |other: &&Eni| other.id != eni.id && other.addresses.iter().any(|a| a.public == Some(public));
+            let taken = |other: &&Eni| other.id != eni.id && other.addresses.iter().any(|a| a.public == Some(public));
             if let Some(other) = self.iter::<Eni>().find(taken) {
-                report.add(
-                    "public",
-                    Problem::AddressInUse {
-                        address: public.into(),
-                        by: Eni::to_ref(other.id),
-                    },
-                );
+                report.add("public", Problem::AddressInUse { address: public.into(), by: Eni::to_ref(other.id) });
             }
         }
         at_most(
@@ -299,24 +220,12 @@ impl Desired {
             report,
         );
         for group in eni.groups.iter().filter_map(|&id| self.get(id)) {
-            same_vpc(
-                "security_groups",
-                SecurityGroup::to_ref(group.id),
-                group.vpc,
-                vpc.id,
-                report,
-            );
+            same_vpc("security_groups", SecurityGroup::to_ref(group.id), group.vpc, vpc.id, report);
         }
         if let EniKind::Instance { instance, device } = eni.kind {
             let siblings = self.dependents_of_kind::<Eni>(ResourceRef::Instance(instance));
             if let Some(other) = siblings.filter(|s| s.id != eni.id).find(|s| s.kind == eni.kind) {
-                report.add(
-                    "device",
-                    Problem::DeviceTaken {
-                        device,
-                        by: Eni::to_ref(other.id),
-                    },
-                );
+                report.add("device", Problem::DeviceTaken { device, by: Eni::to_ref(other.id) });
             }
         }
     }
@@ -332,19 +241,11 @@ impl Desired {
                 }
                 Destination::List(id) => match self.get(id) {
                     Some(list) => {
-                        counts[usize::from(list.family == Family::V6)] += if list.aws_managed {
-                            1
-                        } else {
-                            usize::from(list.max_entries)
-                        };
+                        counts[usize::from(list.family == Family::V6)] +=
+                            if list.aws_managed { 1 } else { usize::from(list.max_entries) };
                         check_target_family(list.family, target, report);
                     }
-                    None => report.add(
-                        "routes",
-                        Problem::NotFound {
-                            what: PrefixList::to_ref(id),
-                        },
-                    ),
+                    None => report.add("routes", Problem::NotFound { what: PrefixList::to_ref(id) }),
                 },
             }
             if matches!(target, RouteTarget::GatewayEndpoint(_)) {
@@ -353,14 +254,7 @@ impl Desired {
             self.check_target_vpc(vpc, target, report);
         }
         counts.iter().for_each(|&count| {
-            at_most(
-                "routes of a table",
-                count,
-                limit::ROUTES_PER_TABLE,
-                "RouteLimitExceeded",
-                "routes",
-                report,
-            )
+            at_most("routes of a table", count, limit::ROUTES_PER_TABLE, "RouteLimitExceeded", "routes", report)
         });
         if self.is_edge_table(table.id) {
             self.check_edge_routes(table, report);
@@ -368,12 +262,7 @@ impl Desired {
         for endpoint in self.gateway_endpoints(table.id) {
             let list = self.get(endpoint.service).and_then(|service| service.prefix_list);
             if let Some(list) = list.filter(|&list| table.routes.contains_key(&Destination::List(list))) {
-                report.add(
-                    "routes",
-                    Problem::RouteExists {
-                        destination: Destination::List(list),
-                    },
-                );
+                report.add("routes", Problem::RouteExists { destination: Destination::List(list) });
             }
         }
     }
@@ -385,10 +274,8 @@ impl Desired {
         check_target_family(Family::of(prefix), target, report);
         let to_appliance = matches!(target, RouteTarget::Eni(_) | RouteTarget::Nat(_));
         for block in vpc.blocks().filter(|block| block.covers(prefix)) {
-            let whole_subnet = || {
-                self.dependents_of_kind::<Subnet>(Vpc::to_ref(vpc.id))
-                    .any(|s| s.blocks().any(|b| b == prefix))
-            };
+            let whole_subnet =
+                || self.dependents_of_kind::<Subnet>(Vpc::to_ref(vpc.id)).any(|s| s.blocks().any(|b| b == prefix));
             let fine = if block == prefix {
                 to_appliance || target == RouteTarget::Local
             } else {
@@ -408,29 +295,18 @@ impl Desired {
             RouteTarget::GatewayEndpoint(id) => (ResourceRef::Endpoint(id), self.get(id).map(|e| e.vpc)),
             RouteTarget::Internet(id) => (ResourceRef::InternetGateway(id), self.get(id).and_then(|g| g.vpc)),
             RouteTarget::Local => return,
-            RouteTarget::Nat(id) => (
-                ResourceRef::NatGateway(id),
-                self.get(id).and_then(|g| self.vpc_of(g.subnet)).map(|v| v.id),
-            ),
+            RouteTarget::Nat(id) => {
+                (ResourceRef::NatGateway(id), self.get(id).and_then(|g| self.vpc_of(g.subnet)).map(|v| v.id))
+            }
             RouteTarget::Peering(id) => {
                 let elsewhere = self.get(id).filter(|peering| peering.other_end(vpc.id).is_none());
-                (
-                    ResourceRef::Peering(id),
-                    elsewhere.map(|peering| peering.requester),
-                )
+                (ResourceRef::Peering(id), elsewhere.map(|peering| peering.requester))
             }
             RouteTarget::Transit(id) => {
-                if self.get(id).is_some()
-                    && self
-                        .attachments(vpc.id)
-                        .all(|attachment| attachment.gateway != id)
-                {
+                if self.get(id).is_some() && self.attachments(vpc.id).all(|attachment| attachment.gateway != id) {
                     report.add(
                         "routes",
-                        Problem::NotAttached {
-                            what: ResourceRef::TransitGateway(id),
-                            vpc: Vpc::to_ref(vpc.id),
-                        },
+                        Problem::NotAttached { what: ResourceRef::TransitGateway(id), vpc: Vpc::to_ref(vpc.id) },
                     );
                 }
                 return;
@@ -444,18 +320,10 @@ impl Desired {
 
     fn check_security_group(&self, group: &SecurityGroup, report: &mut Report<'_>) {
         for direction in [Direction::Egress, Direction::Ingress] {
-            let rules: Vec<_> = group
-                .rules
-                .iter()
-                .filter(|rule| rule.direction == direction)
-                .collect();
+            let rules: Vec<_> = group.rules.iter().filter(|rule| rule.direction == direction).collect();
             let mut counts = [0_usize; 2];
             let mut seen = BTreeSet::new();
-            let field = if direction == Direction::Egress {
-                "egress"
-            } else {
-                "ingress"
-            };
+            let field = if direction == Direction::Egress { "egress" } else { "ingress" };
             for rule in rules {
                 if !seen.insert((rule.traffic, rule.peer)) {
                     report.add(field, Problem::RuleDuplicate);
@@ -489,12 +357,7 @@ impl Desired {
             .get(gateway.eni)
             .filter(|eni| eni.kind == EniKind::NatGateway(gateway.id) && eni.subnet == gateway.subnet);
         match eni {
-            None => report.add(
-                "interface",
-                Problem::NotFound {
-                    what: Eni::to_ref(gateway.eni),
-                },
-            ),
+            None => report.add("interface", Problem::NotFound { what: Eni::to_ref(gateway.eni) }),
             Some(eni) if !eni.addresses.iter().any(|a| a.private.is_ipv4()) => {
                 report.add("address", Problem::None { what: "IPv4 address" })
             }
@@ -517,81 +380,40 @@ impl Desired {
                     );
                 }
                 for table in tables.iter().filter_map(|&id| self.get(id)) {
-                    same_vpc(
-                        "route_tables",
-                        RouteTable::to_ref(table.id),
-                        table.vpc,
-                        endpoint.vpc,
-                        report,
-                    );
+                    same_vpc("route_tables", RouteTable::to_ref(table.id), table.vpc, endpoint.vpc, report);
                     let rival = |e: &&Endpoint| e.id != endpoint.id && e.service == endpoint.service;
                     if let Some(other) = self.gateway_endpoints(table.id).find(rival) {
                         let what = Endpoint::to_ref(other.id);
                         report.add(
                             "route_tables",
-                            Problem::GatewayEndpointExists {
-                                what,
-                                service: service.service_name.clone(),
-                            },
+                            Problem::GatewayEndpointExists { what, service: service.service_name.clone() },
                         );
                     }
-                    if let Some(list) = service
-                        .prefix_list
-                        .filter(|&list| table.routes.contains_key(&Destination::List(list)))
+                    if let Some(list) =
+                        service.prefix_list.filter(|&list| table.routes.contains_key(&Destination::List(list)))
                     {
-                        report.add(
-                            "route_tables",
-                            Problem::RouteExists {
-                                destination: Destination::List(list),
-                            },
-                        );
+                        report.add("route_tables", Problem::RouteExists { destination: Destination::List(list) });
                     }
                 }
             }
-            EndpointKind::Interface {
-                enis,
-                groups,
-                private_dns: _,
-            } => {
+            EndpointKind::Interface { enis, groups, private_dns: _ } => {
                 if enis.is_empty() {
                     report.add("subnets", Problem::None { what: "subnet" });
                 }
                 let mut zones = BTreeSet::new();
                 for &id in enis {
                     match self.get(id).and_then(|eni| self.get(eni.subnet)) {
-                        None => report.add(
-                            "subnets",
-                            Problem::NotFound {
-                                what: Eni::to_ref(id),
-                            },
-                        ),
+                        None => report.add("subnets", Problem::NotFound { what: Eni::to_ref(id) }),
                         Some(subnet) => {
-                            same_vpc(
-                                "subnets",
-                                Subnet::to_ref(subnet.id),
-                                subnet.vpc,
-                                endpoint.vpc,
-                                report,
-                            );
+                            same_vpc("subnets", Subnet::to_ref(subnet.id), subnet.vpc, endpoint.vpc, report);
                             if !zones.insert(&subnet.az) {
-                                report.add(
-                                    "subnets",
-                                    Problem::DuplicateZone {
-                                        az: subnet.az.clone(),
-                                    },
-                                );
+                                report.add("subnets", Problem::DuplicateZone { az: subnet.az.clone() });
                             }
                         }
                     }
                 }
                 for group in groups.iter().filter_map(|&id| self.get(id)) {
-                    same_vpc(
-                        "security_groups",
-                        SecurityGroup::to_ref(group.id),
-                        group.vpc,
-                        endpoint.vpc,
-                        report,
-                    );
+                    same_vpc("security_groups", SecurityGroup::to_ref(group.id), group.vpc, endpoint.vpc, report);
                 }
             }
         }
@@ -609,44 +431,22 @@ impl Desired {
         self.check_namespace(&host.namespace, report);
         for other in self.iter::<InternetHost>().filter(|other| other.id != host.id) {
             for &address in host.addresses.iter().filter(|a| other.addresses.contains(a)) {
-                report.add(
-                    "addresses",
-                    Problem::AddressInUse {
-                        address,
-                        by: InternetHost::to_ref(other.id),
-                    },
-                );
+                report.add("addresses", Problem::AddressInUse { address, by: InternetHost::to_ref(other.id) });
             }
         }
     }
 
     fn check_namespace(&self, namespace: &str, report: &mut Report<'_>) {
-        let instances = self
-            .iter::<crate::resource::Instance>()
-            .map(|r| (ResourceRef::Instance(r.id), &r.namespace));
-        let hosts = self
-            .iter::<InternetHost>()
-            .map(|r| (InternetHost::to_ref(r.id), &r.namespace));
+        let instances = self.iter::<crate::resource::Instance>().map(|r| (ResourceRef::Instance(r.id), &r.namespace));
+        let hosts = self.iter::<InternetHost>().map(|r| (InternetHost::to_ref(r.id), &r.namespace));
         let services = self.iter::<Service>().map(|r| {
             let Provider::Host { namespace, .. } = &r.provider;
             (Service::to_ref(r.id), namespace)
         });
-        let far = self
-            .iter::<VirtualGateway>()
-            .map(|r| (VirtualGateway::to_ref(r.id), &r.namespace));
-        let mut others = instances
-            .chain(hosts)
-            .chain(services)
-            .chain(far)
-            .filter(|(id, _)| *id != report.resource);
+        let far = self.iter::<VirtualGateway>().map(|r| (VirtualGateway::to_ref(r.id), &r.namespace));
+        let mut others = instances.chain(hosts).chain(services).chain(far).filter(|(id, _)| *id != report.resource);
         if let Some((by, _)) = others.find(|(_, other)| *other == namespace) {
-            report.add(
-                "namespace",
-                Problem::NamespaceTaken {
-                    namespace: namespace.to_owned(),
-                    by,
-                },
-            );
+            report.add("namespace", Problem::NamespaceTaken { namespace: namespace.to_owned(), by });
         }
     }
 }
@@ -654,11 +454,7 @@ impl Desired {
 /// Addresses inside the subnet, of which some are reserved (R1.3, R1.6).
 fn check_addresses(eni: &Eni, subnet: &Subnet, report: &mut Report<'_>) {
     for address in eni.addresses.iter().map(|a| a.private) {
-        let block = if address.is_ipv4() {
-            Some(subnet.cidr)
-        } else {
-            subnet.ipv6_cidr
-        };
+        let block = if address.is_ipv4() { Some(subnet.cidr) } else { subnet.ipv6_cidr };
         match block {
             None => report.add(
                 "address",
@@ -705,50 +501,24 @@ fn check_acl(acl: &NetworkAcl, report: &mut Report<'_>) {
 
 fn check_prefix_list(list: &PrefixList, report: &mut Report<'_>) {
     let most = usize::from(list.max_entries).min(limit::ENTRIES_PER_LIST);
-    at_most(
-        "entries of a prefix list",
-        list.entries.len(),
-        most,
-        "PrefixListMaxEntriesExceeded",
-        "entries",
-        report,
-    );
+    at_most("entries of a prefix list", list.entries.len(), most, "PrefixListMaxEntriesExceeded", "entries", report);
     for pair in list.entries.windows(2).filter(|pair| pair[0] == pair[1]) {
         report.add("entries", Problem::EntryDuplicate { entry: pair[0] });
     }
-    for entry in list
-        .entries
-        .iter()
-        .filter(|&&entry| Family::of(entry) != list.family)
-    {
-        let (got, expected) = if list.family == Family::V4 {
-            ("IPv6", "IPv4")
-        } else {
-            ("IPv4", "IPv6")
-        };
-        report.add(
-            "entries",
-            Problem::Family {
-                value: entry.to_string(),
-                got,
-                expected,
-            },
-        );
+    for entry in list.entries.iter().filter(|&&entry| Family::of(entry) != list.family) {
+        let (got, expected) = if list.family == Family::V4 { ("IPv6", "IPv4") } else { ("IPv4", "IPv6") };
+        report.add("entries", Problem::Family { value: entry.to_string(), got, expected });
     }
 }
 
 fn check_target_family(family: Family, target: RouteTarget, report: &mut Report<'_>) {
     let problem = match (family, target) {
-        (Family::V4, RouteTarget::EgressOnly(_)) => Problem::Family {
-            value: target.to_string(),
-            got: "an IPv6 gateway",
-            expected: "an IPv4 target",
-        },
-        (Family::V6, RouteTarget::Nat(_)) => Problem::Family {
-            value: target.to_string(),
-            got: "an IPv4 gateway",
-            expected: "an IPv6 target",
-        },
+        (Family::V4, RouteTarget::EgressOnly(_)) => {
+            Problem::Family { value: target.to_string(), got: "an IPv6 gateway", expected: "an IPv4 target" }
+        }
+        (Family::V6, RouteTarget::Nat(_)) => {
+            Problem::Family { value: target.to_string(), got: "an IPv4 gateway", expected: "an IPv6 target" }
+        }
         (Family::V4 | Family::V6, _) => return,
     };
     report.add("routes", problem);
@@ -757,14 +527,7 @@ fn check_target_family(family: Family, target: RouteTarget, report: &mut Report<
 fn check_size(what: &'static str, block: Prefix, report: &mut Report<'_>) {
     let sizes = if block.is_ipv4() { 16..=28 } else { 44..=64 };
     if !sizes.contains(&block.len()) {
-        report.add(
-            "cidr",
-            Problem::Size {
-                what,
-                block,
-                length: block.len(),
-            },
-        );
+        report.add("cidr", Problem::Size { what, block, length: block.len() });
     }
 }
 
@@ -786,11 +549,7 @@ fn same_vpc(field: &'static str, what: ResourceRef, theirs: Id<Vpc>, ours: Id<Vp
 }
 
 fn another_vpc(what: ResourceRef, theirs: Id<Vpc>, ours: Id<Vpc>) -> Problem {
-    Problem::AnotherVpc {
-        what,
-        theirs: Vpc::to_ref(theirs),
-        ours: Vpc::to_ref(ours),
-    }
+    Problem::AnotherVpc { what, theirs: Vpc::to_ref(theirs), ours: Vpc::to_ref(ours) }
 }
 
 fn at_most(
@@ -802,15 +561,7 @@ fn at_most(
     report: &mut Report<'_>,
 ) {
     if count > most {
-        report.add(
-            field,
-            Problem::LimitExceeded {
-                what,
-                count,
-                limit: most,
-                code,
-            },
-        );
+        report.add(field, Problem::LimitExceeded { what, count, limit: most, code });
     }
 }
 

@@ -7,10 +7,9 @@ use rpds::RedBlackTreeMapSync;
 use serde::{Serialize, Serializer};
 
 use crate::resource::{
-    AttachmentKind, EgressOnlyGateway, Endpoint, EndpointKind, Eni, EniKind, Instance, InternetGateway,
-    InternetHost, Name, NatGateway, NetworkAcl, Peering, PrefixList, RouteTable, SecurityGroup,
-    SecurityGroupRule, Service, Subnet, TransitAttachment, TransitGateway, TransitRouteTable, VirtualGateway,
-    Vpc,
+    AttachmentKind, EgressOnlyGateway, Endpoint, EndpointKind, Eni, EniKind, Instance, InternetGateway, InternetHost,
+    Name, NatGateway, NetworkAcl, Peering, PrefixList, RouteTable, SecurityGroup, SecurityGroupRule, Service, Subnet,
+    TransitAttachment, TransitGateway, TransitRouteTable, VirtualGateway, Vpc,
 };
 use crate::{Id, Kind};
 
@@ -178,14 +177,8 @@ impl Resource {
             Self::Endpoint(r) => {
                 let mut needs = vec![R::Vpc(r.vpc), R::Service(r.service)];
                 match &r.kind {
-                    EndpointKind::Gateway { tables } => {
-                        needs.extend(tables.iter().map(|&t| R::RouteTable(t)))
-                    }
-                    EndpointKind::Interface {
-                        enis: _,
-                        groups,
-                        private_dns: _,
-                    } => {
+                    EndpointKind::Gateway { tables } => needs.extend(tables.iter().map(|&t| R::RouteTable(t))),
+                    EndpointKind::Interface { enis: _, groups, private_dns: _ } => {
                         needs.extend(groups.iter().map(|&g| R::SecurityGroup(g)));
                     }
                 }
@@ -217,18 +210,8 @@ impl Resource {
             Self::Peering(r) => vec![R::Vpc(r.requester), R::Vpc(r.accepter)],
             Self::TransitAttachment(r) => {
                 let mut needs = vec![R::TransitGateway(r.gateway)];
-                needs.extend(
-                    r.table
-                        .iter()
-                        .chain(&r.propagates_to)
-                        .map(|&t| R::TransitRouteTable(t)),
-                );
-                if let AttachmentKind::Vpc {
-                    vpc,
-                    subnets,
-                    appliance_mode: _,
-                } = &r.kind
-                {
+                needs.extend(r.table.iter().chain(&r.propagates_to).map(|&t| R::TransitRouteTable(t)));
+                if let AttachmentKind::Vpc { vpc, subnets, appliance_mode: _ } = &r.kind {
                     needs.push(R::Vpc(*vpc));
                     needs.extend(subnets.iter().map(|&s| R::Subnet(s)));
                 }
@@ -285,8 +268,5 @@ impl Resource {
 
 /// What a gateway with an edge table needs.
 fn needs_of_edge(vpc: Option<Id<Vpc>>, table: Option<Id<RouteTable>>) -> Vec<ResourceRef> {
-    vpc.map(ResourceRef::Vpc)
-        .into_iter()
-        .chain(table.map(ResourceRef::RouteTable))
-        .collect()
+    vpc.map(ResourceRef::Vpc).into_iter().chain(table.map(ResourceRef::RouteTable)).collect()
 }

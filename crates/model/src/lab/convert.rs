@@ -16,8 +16,8 @@ use super::violations::Notes;
 use crate::Id;
 use crate::desired::{Change, Desired, Noun, Resource, ResourceRef};
 use crate::resource::{
-    AccountId, EgressOnlyGateway, Endpoint, Instance, InternetGateway, InternetHost, Name, NatGateway,
-    NetworkAcl, PrefixList, Region, RouteTable, SecurityGroup, Service, Subnet, Vpc,
+    AccountId, EgressOnlyGateway, Endpoint, Instance, InternetGateway, InternetHost, Name, NatGateway, NetworkAcl,
+    PrefixList, Region, RouteTable, SecurityGroup, Service, Subnet, Vpc,
 };
 
 /// A tree as changes that were found to be valid together.
@@ -116,12 +116,7 @@ impl Converter<'_> {
         }
         for entry in file.internet_gateways.iter() {
             let Identity { id, name } = detached(entry);
-            self.put(InternetGateway {
-                id,
-                name,
-                vpc: None,
-                edge_table: None,
-            });
+            self.put(InternetGateway { id, name, vpc: None, edge_table: None });
         }
         for entry in file.vpcs.iter() {
             self.vpc(entry);
@@ -195,12 +190,7 @@ impl Converter<'_> {
     }
 
     pub(super) fn declare<K: Noun>(&mut self, identity: &Identity<K>, place: Place) {
-        if identity.name.is_none()
-            && self
-                .tree
-                .key(place.node)
-                .is_some_and(|key| key.parse::<Id<K>>().is_err())
-        {
+        if identity.name.is_none() && self.tree.key(place.node).is_some_and(|key| key.parse::<Id<K>>().is_err()) {
             let key = self.tree.key(place.node).unwrap_or_default();
             if let Err(error) = key.parse::<crate::resource::Name>() {
                 self.fault(place, error.to_string());
@@ -222,10 +212,7 @@ impl Converter<'_> {
         };
         if namespace.is_empty() || namespace.contains(['/', '\0']) || namespace.starts_with('.') {
             let message = format!("'{namespace}' is no name of a namespace; expected a file name");
-            self.fault(
-                read.as_ref().and_then(Read::place).unwrap_or_else(|| self.root()),
-                message,
-            );
+            self.fault(read.as_ref().and_then(Read::place).unwrap_or_else(|| self.root()), message);
         }
         namespace.clone()
     }
@@ -327,22 +314,13 @@ impl Converter<'_> {
     /// The line of a place, for messages about another one.
     pub(super) fn line(&self, place: Place) -> usize {
         let span = self.tree.span(place);
-        self.tree
-            .source(span)
-            .map_or(0, |source| source.line(span.start).0)
+        self.tree.source(span).map_or(0, |source| source.line(span.start).0)
     }
 
     pub(super) fn expect_family(&mut self, block: Prefix, v4: bool, place: Place) {
         if block.is_ipv4() != v4 {
-            let (expected, field) = if v4 {
-                ("an IPv4", "ipv6_cidr")
-            } else {
-                ("an IPv6", "cidr")
-            };
-            self.fault(
-                place,
-                format!("{block} belongs into '{field}'; expected {expected} block"),
-            );
+            let (expected, field) = if v4 { ("an IPv4", "ipv6_cidr") } else { ("an IPv6", "cidr") };
+            self.fault(place, format!("{block} belongs into '{field}'; expected {expected} block"));
         }
     }
 }
@@ -401,10 +379,7 @@ pub(super) fn egress_only_gateway(
 fn gateway<K: Noun>(scope: &str, name: Option<&Name>, id: Option<Id<K>>) -> Identity<K> {
     match (name, id) {
         (Some(name), id) => Identity::new(scope, name.as_str(), id),
-        (None, id) => Identity {
-            id: id.unwrap_or_else(|| Id::derived(&[scope, K::NOUN])),
-            name: None,
-        },
+        (None, id) => Identity { id: id.unwrap_or_else(|| Id::derived(&[scope, K::NOUN])), name: None },
     }
 }
 

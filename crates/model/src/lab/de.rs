@@ -10,9 +10,7 @@ use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::{BorrowedStrDeserializer, U64Deserializer};
-use serde::de::{
-    self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
-};
+use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 
 use super::error::{Fault, hint};
@@ -89,10 +87,7 @@ impl<T> OneOrMany<T> {
 
     /// The values with their places; `None` when one of them is wrong.
     pub(super) fn all(&self) -> Option<Vec<(&T, Place)>> {
-        self.0
-            .iter()
-            .map(|read| Some((read.get()?, read.place()?)))
-            .collect()
+        self.0.iter().map(|read| Some((read.get()?, read.place()?))).collect()
     }
 }
 
@@ -109,11 +104,7 @@ pub(super) enum Or<S, F> {
 
 /// Reads a tree as a type, noting whatever is wrong.
 pub(super) fn read<'t, T: Deserialize<'t>>(tree: &'t Tree, faults: &'t RefCell<Vec<Fault>>) -> Option<T> {
-    let cursor = Cursor {
-        tree,
-        faults,
-        node: tree.root(),
-    };
+    let cursor = Cursor { tree, faults, node: tree.root() };
     match Placed::<T>::deserialize(cursor) {
         Ok(Placed(read)) => read.value,
         Err(fault) => {
@@ -137,9 +128,7 @@ impl<'t> Cursor<'t> {
     }
 
     fn note(self, fault: Fault) {
-        self.faults
-            .borrow_mut()
-            .push(fault.or_at(Place::value(self.node)));
+        self.faults.borrow_mut().push(fault.or_at(Place::value(self.node)));
     }
 
     fn content(self) -> &'t Content {
@@ -153,10 +142,7 @@ impl<'t> Cursor<'t> {
             Content::Map(_) => "a map".to_owned(),
             Content::Scalar { text, .. } => format!("'{}'", shortened(text)),
         };
-        Err(Fault::at(
-            Place::value(self.node),
-            format!("found {found}; expected {expected}"),
-        ))
+        Err(Fault::at(Place::value(self.node), format!("found {found}; expected {expected}")))
     }
 
     fn located<T>(self, result: Result<T, Fault>) -> Result<T, Fault> {
@@ -172,9 +158,7 @@ impl<'t> Cursor<'t> {
     }
 
     fn number<T: std::str::FromStr>(self) -> Result<T, Fault> {
-        self.text("a whole number")?
-            .parse()
-            .or_else(|_| self.wrong("a whole number"))
+        self.text("a whole number")?.parse().or_else(|_| self.wrong("a whole number"))
     }
 
     fn children(self, expected: &str) -> Result<Children<'t>, Fault> {
@@ -183,11 +167,7 @@ impl<'t> Cursor<'t> {
             content if content.is_null() => &[],
             Content::List(_) | Content::Scalar { .. } => return self.wrong(expected),
         };
-        Ok(Children {
-            cursor: self,
-            nodes: nodes.iter(),
-            fields: None,
-        })
+        Ok(Children { cursor: self, nodes: nodes.iter(), fields: None })
     }
 }
 
@@ -242,33 +222,20 @@ impl<'t> Deserializer<'t> for Cursor<'t> {
     }
 
     fn deserialize_option<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
-        if self.content().is_null() {
-            visitor.visit_none()
-        } else {
-            visitor.visit_some(self)
-        }
+        if self.content().is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'t>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
+    fn deserialize_newtype_struct<V: Visitor<'t>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fault> {
         match name {
-            ask::PLACED => visitor.visit_seq(PlaceAndValue {
-                place: Some(Place::value(self.node)),
-                value: self,
-            }),
+            ask::PLACED => visitor.visit_seq(PlaceAndValue { place: Some(Place::value(self.node)), value: self }),
             ask::LIST => match self.content() {
                 Content::List(_) => self.deserialize_seq(visitor),
-                content if content.is_null() => visitor.visit_seq(Items {
-                    cursor: self,
-                    nodes: Vec::new().into_iter(),
-                }),
-                Content::Map(_) | Content::Scalar { .. } => visitor.visit_seq(Items {
-                    cursor: self,
-                    nodes: vec![self.node].into_iter(),
-                }),
+                content if content.is_null() => {
+                    visitor.visit_seq(Items { cursor: self, nodes: Vec::new().into_iter() })
+                }
+                Content::Map(_) | Content::Scalar { .. } => {
+                    visitor.visit_seq(Items { cursor: self, nodes: vec![self.node].into_iter() })
+                }
             },
             _ => visitor.visit_newtype_struct(self),
         }
@@ -381,11 +348,7 @@ impl Children<'_> {
             Some((fields, _)) if fields.contains(&key) => true,
             Some((_, true)) if key.starts_with("x-") => false,
             Some((fields, _)) => {
-                let message = format!(
-                    "there is no field '{}'{}",
-                    shortened(key),
-                    hint(key, fields.iter().copied())
-                );
+                let message = format!("there is no field '{}'{}", shortened(key), hint(key, fields.iter().copied()));
                 self.cursor.note(Fault::at(Place::key(node), message));
                 false
             }
@@ -445,11 +408,7 @@ impl<'t> VariantAccess<'t> for Variant<'t> {
         self.cursor.deserialize_seq(visitor)
     }
 
-    fn struct_variant<V: Visitor<'t>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
+    fn struct_variant<V: Visitor<'t>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Fault> {
         self.cursor.deserialize_struct("", fields, visitor)
     }
 }
@@ -482,13 +441,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for PlacedVisitor<T> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Read<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let read = Option::<Placed<T>>::deserialize(deserializer)?;
-        Ok(read.map_or(
-            Self {
-                place: None,
-                value: None,
-            },
-            |Placed(read)| read,
-        ))
+        Ok(read.map_or(Self { place: None, value: None }, |Placed(read)| read))
     }
 }
 
@@ -517,11 +470,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
                 while let Some(key) = map.next_key::<String>()? {
                     let Placed(read) = map.next_value::<Placed<T>>()?;
                     let place = read.place.map(|place| Place::key(place.node));
-                    entries.extend(place.map(|place| Named {
-                        key,
-                        place,
-                        value: read.value,
-                    }));
+                    entries.extend(place.map(|place| Named { key, place, value: read.value }));
                 }
                 Ok(Entries(entries))
             }
@@ -606,9 +555,5 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
 /// The beginning of a text that goes into a message.
 fn shortened(text: &str) -> String {
     let short: String = text.chars().take(80).collect();
-    if short.len() < text.len() {
-        format!("{short}…")
-    } else {
-        short
-    }
+    if short.len() < text.len() { format!("{short}…") } else { short }
 }

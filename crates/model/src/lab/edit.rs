@@ -43,14 +43,8 @@ impl Edit {
     #[must_use]
     pub fn set(path: &str, value: &str) -> Self {
         let text = format!("set {path}: {value}");
-        let path = Part {
-            start: 4,
-            end: 4 + path.len(),
-        };
-        let value = Some(Part {
-            start: path.end + 2,
-            end: text.len(),
-        });
+        let path = Part { start: 4, end: 4 + path.len() };
+        let value = Some(Part { start: path.end + 2, end: text.len() });
         Self { text, path, value }
     }
 
@@ -58,15 +52,8 @@ impl Edit {
     #[must_use]
     pub fn delete(path: &str) -> Self {
         let text = format!("delete {path}");
-        let path = Part {
-            start: 7,
-            end: text.len(),
-        };
-        Self {
-            text,
-            path,
-            value: None,
-        }
+        let path = Part { start: 7, end: text.len() };
+        Self { text, path, value: None }
     }
 
     fn part(&self, part: Part) -> &str {
@@ -78,9 +65,7 @@ impl FromStr for Edit {
     type Err = EditError;
 
     fn from_str(text: &str) -> Result<Self, EditError> {
-        let error = || EditError {
-            text: text.to_owned(),
-        };
+        let error = || EditError { text: text.to_owned() };
         let (verb, rest) = text.trim().split_once(char::is_whitespace).ok_or_else(error)?;
         let rest = rest.trim();
         match verb {
@@ -138,11 +123,7 @@ fn names_of(changes: &[Change]) -> NamesByKind {
 fn apply(tree: &mut Tree, edit: &Edit, faults: &mut Vec<Fault>) -> Result<(), Fault> {
     let path = edit.part(edit.path);
     let source = tree.add_source("edit", &edit.text);
-    let span = Span {
-        source,
-        start: edit.path.start,
-        end: edit.path.end,
-    };
+    let span = Span { source, start: edit.path.start, end: edit.path.end };
     let fault = |message: String| Fault::at_span(span, message);
     let Some(value) = edit.value else {
         let node = find(tree, path).map_err(fault)?;
@@ -166,21 +147,14 @@ fn apply(tree: &mut Tree, edit: &Edit, faults: &mut Vec<Fault>) -> Result<(), Fa
 /// The node at a path.
 fn find(tree: &Tree, path: &str) -> Result<NodeId, String> {
     let whole = |matches: Vec<Match<'_>>| -> BTreeSet<NodeId> {
-        matches
-            .into_iter()
-            .filter(|found| found.rest.is_empty())
-            .map(|found| found.node)
-            .collect()
+        matches.into_iter().filter(|found| found.rest.is_empty()).map(|found| found.node).collect()
     };
     let from_top = whole(matches_from(tree, tree.root(), path));
     if let Some(&node) = from_top.first() {
         return Ok(node);
     }
-    let anywhere: BTreeSet<NodeId> = tree
-        .all()
-        .into_iter()
-        .flat_map(|start| whole(matches_from(tree, start, path)))
-        .collect();
+    let anywhere: BTreeSet<NodeId> =
+        tree.all().into_iter().flat_map(|start| whole(matches_from(tree, start, path))).collect();
     let mut found = anywhere.iter();
     match (found.next(), found.next()) {
         (Some(&node), None) => Ok(node),
@@ -195,10 +169,7 @@ fn find_parent(tree: &Tree, path: &str, message: String) -> Result<(NodeId, Stri
         let content = tree.content(found.node);
         matches!(content, Content::Map(_)) || content.is_null()
     };
-    let top = Match {
-        node: tree.root(),
-        rest: path,
-    };
+    let top = Match { node: tree.root(), rest: path };
     let mut parents: Vec<Match<'_>> = tree
         .all()
         .into_iter()
@@ -239,10 +210,7 @@ struct Match<'p> {
 /// All nodes that a path passes when it starts below a node.
 fn matches_from<'p>(tree: &Tree, start: NodeId, path: &'p str) -> Vec<Match<'p>> {
     let mut found = Vec::new();
-    let mut open = vec![Match {
-        node: start,
-        rest: path,
-    }];
+    let mut open = vec![Match { node: start, rest: path }];
     while let Some(Match { node, rest }) = open.pop() {
         for (index, child) in tree.children(node).enumerate() {
             let after = match tree.key(child) {
@@ -291,17 +259,11 @@ fn separator(text: &str) -> Option<usize> {
 }
 
 fn missing(tree: &Tree, path: &str) -> String {
-    let furthest = tree
-        .all()
-        .into_iter()
-        .flat_map(|start| matches_from(tree, start, path))
-        .min_by_key(|found| found.rest.len());
+    let furthest =
+        tree.all().into_iter().flat_map(|start| matches_from(tree, start, path)).min_by_key(|found| found.rest.len());
     match furthest {
         Some(found) => {
-            let keys: Vec<&str> = tree
-                .children(found.node)
-                .filter_map(|child| tree.key(child))
-                .collect();
+            let keys: Vec<&str> = tree.children(found.node).filter_map(|child| tree.key(child)).collect();
             let wanted = found.rest.split('.').next().unwrap_or(found.rest);
             let hint = hint(wanted, keys.iter().copied());
             format!("there is no '{}' in {}{hint}", found.rest, tree.path(found.node))
@@ -312,8 +274,5 @@ fn missing(tree: &Tree, path: &str) -> String {
 
 fn ambiguous(tree: &Tree, path: &str, nodes: &BTreeSet<NodeId>) -> String {
     let paths: Vec<String> = nodes.iter().take(4).map(|&node| tree.path(node)).collect();
-    format!(
-        "'{path}' could be in {}; expected a longer path",
-        paths.join(" or ")
-    )
+    format!("'{path}' could be in {}; expected a longer path", paths.join(" or "))
 }

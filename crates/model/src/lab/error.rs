@@ -95,12 +95,8 @@ impl LabError {
         let number = self.line.to_string();
         let gutter = " ".repeat(number.len());
         // Tabs are kept under tabs, so that the mark stands below the value whatever their width.
-        let pad: String = self
-            .line_text
-            .chars()
-            .take(self.column - 1)
-            .map(|c| if c == '\t' { '\t' } else { ' ' })
-            .collect();
+        let pad: String =
+            self.line_text.chars().take(self.column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
         text.push_str(&format!("{self}\n"));
         text.push_str(&format!("{gutter} |\n"));
         text.push_str(&format!("{number} | {}\n", self.line_text));
@@ -112,11 +108,7 @@ struct Prefixed<'a>(&'a str);
 
 impl fmt::Display for Prefixed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            write!(f, "{}: ", self.0)
-        }
+        if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", self.0) }
     }
 }
 
@@ -138,24 +130,15 @@ enum At {
 
 impl Fault {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self {
-            at: At::Nowhere,
-            message: message.into(),
-        }
+        Self { at: At::Nowhere, message: message.into() }
     }
 
     pub(super) fn at(place: Place, message: impl Into<String>) -> Self {
-        Self {
-            at: At::Place(place),
-            message: message.into(),
-        }
+        Self { at: At::Place(place), message: message.into() }
     }
 
     pub(super) const fn at_span(span: Span, message: String) -> Self {
-        Self {
-            at: At::Span(span),
-            message,
-        }
+        Self { at: At::Span(span), message }
     }
 
     /// The fault with a place, if it has none yet.
@@ -191,15 +174,7 @@ impl Fault {
             .and_then(|source| source.text.get(span.start..span.end))
             .map_or(1, |text| text.lines().next().unwrap_or_default().chars().count());
         let left = source.chars().count().saturating_sub(column - 1);
-        LabError {
-            file,
-            line,
-            column,
-            path,
-            message: self.message,
-            width: written.min(left).max(1),
-            line_text: source,
-        }
+        LabError { file, line, column, path, message: self.message, width: written.min(left).max(1), line_text: source }
     }
 }
 

@@ -12,8 +12,8 @@ use super::value::Reference;
 use crate::Id;
 use crate::desired::Noun;
 use crate::resource::{
-    Endpoint, EndpointKind, EndpointState, Eni, EniAddress, EniKind, Instance, NatGateway, RouteTable,
-    SecurityGroup, Service, Subnet,
+    Endpoint, EndpointKind, EndpointState, Eni, EniAddress, EniKind, Instance, NatGateway, RouteTable, SecurityGroup,
+    Service, Subnet,
 };
 
 /// An interface whose addresses may still have to be chosen.
@@ -89,18 +89,11 @@ impl Converter<'_> {
         let eni_ref = Eni::to_ref(interface.id);
         self.note_optional(eni_ref, "address", &file.address);
         self.note_optional(eni_ref, "public", &file.public);
-        if [&file.address, &file.public]
-            .into_iter()
-            .flatten()
-            .any(|read| read.get().is_none())
-        {
+        if [&file.address, &file.public].into_iter().flatten().any(|read| read.get().is_none()) {
             return skip(self);
         }
         let public = given(&file.public).copied();
-        let address = given(&file.address).map(|&private| EniAddress {
-            private: private.into(),
-            public,
-        });
+        let address = given(&file.address).map(|&private| EniAddress { private: private.into(), public });
         self.drafts.push(Draft {
             next_free: address.is_none().then_some(public),
             place: entry.place,
@@ -114,13 +107,7 @@ impl Converter<'_> {
                 kind: EniKind::NatGateway(identity.id),
             },
         });
-        self.put(NatGateway {
-            id: identity.id,
-            name: identity.name,
-            subnet,
-            eni: interface.id,
-            public,
-        });
+        self.put(NatGateway { id: identity.id, name: identity.name, subnet, eni: interface.id, public });
     }
 
     pub(super) fn instance(&mut self, scope: &Scope<'_>, entry: &Named<file::Instance>) {
@@ -136,10 +123,7 @@ impl Converter<'_> {
             account: given(&file.account).copied().unwrap_or(scope.account),
             namespace,
         });
-        let kind = |device| EniKind::Instance {
-            instance: identity.id,
-            device,
-        };
+        let kind = |device| EniKind::Instance { instance: identity.id, device };
         let Some(interfaces) = &file.interfaces else {
             let form = Form {
                 subnet: file.subnet.as_ref(),
@@ -154,10 +138,7 @@ impl Converter<'_> {
         };
         self.refuse_beside_interfaces(file);
         if interfaces.iter().len() == 0 {
-            self.fault(
-                entry.place,
-                "'interfaces' is empty; expected at least one interface",
-            );
+            self.fault(entry.place, "'interfaces' is empty; expected at least one interface");
         }
         for (i, read) in interfaces.iter().enumerate() {
             let (Some(interface), Some(place)) = (read.get(), read.place()) else {
@@ -187,33 +168,17 @@ impl Converter<'_> {
             first(file.subnet.as_ref().and_then(Read::place), "subnet"),
             first(file.public.as_ref().and_then(Read::place), "public"),
             first(file.interface_id.as_ref().and_then(Read::place), "interface_id"),
-            first(
-                file.source_dest_check.as_ref().and_then(Read::place),
-                "source_dest_check",
-            ),
+            first(file.source_dest_check.as_ref().and_then(Read::place), "source_dest_check"),
             first(file.address.as_ref().and_then(first_place), "address"),
             first(file.ipv6_address.as_ref().and_then(first_place), "ipv6_address"),
-            first(
-                file.security_groups.as_ref().and_then(first_place),
-                "security_groups",
-            ),
+            first(file.security_groups.as_ref().and_then(first_place), "security_groups"),
         ];
         for (place, name) in places.into_iter().flatten() {
-            self.fault(
-                place,
-                format!("'{name}' beside 'interfaces'; expected it inside one of them"),
-            );
+            self.fault(place, format!("'{name}' beside 'interfaces'; expected it inside one of them"));
         }
     }
 
-    fn interface(
-        &mut self,
-        scope: &Scope<'_>,
-        identity: Identity<Eni>,
-        place: Place,
-        form: &Form<'_>,
-        kind: EniKind,
-    ) {
+    fn interface(&mut self, scope: &Scope<'_>, identity: Identity<Eni>, place: Place, form: &Form<'_>, kind: EniKind) {
         let this = Eni::to_ref(identity.id);
         let groups = match form.groups {
             None => vec![scope.default_group],
@@ -252,17 +217,11 @@ impl Converter<'_> {
         let mut addresses = Vec::new();
         for (address, place) in values(form.address)? {
             let address = match address {
-                Or::Short(private) => EniAddress {
-                    private: *private,
-                    public: None,
-                },
+                Or::Short(private) => EniAddress { private: *private, public: None },
                 Or::Full(file) => {
                     let private = *self.required(&file.private, place, "private", "an address")?;
                     self.note_optional(this, "public", &file.public);
-                    EniAddress {
-                        private,
-                        public: given(&file.public).copied(),
-                    }
+                    EniAddress { private, public: given(&file.public).copied() }
                 }
             };
             self.note_value(this, "address", address.private.to_string(), place);
@@ -270,16 +229,10 @@ impl Converter<'_> {
         }
         for (&private, place) in values(form.ipv6_address)? {
             if private.is_ipv4() {
-                self.fault(
-                    place,
-                    format!("{private} belongs into 'address'; expected an IPv6 address"),
-                );
+                self.fault(place, format!("{private} belongs into 'address'; expected an IPv6 address"));
             }
             self.note_value(this, "address", private.to_string(), place);
-            addresses.push(EniAddress {
-                private,
-                public: None,
-            });
+            addresses.push(EniAddress { private, public: None });
         }
         let public = given(form.public).copied();
         if form.address.is_none_or(|list| list.iter().len() == 0) {
@@ -287,17 +240,12 @@ impl Converter<'_> {
         }
         if let (Some(public), Some(place)) = (public, form.public.as_ref().and_then(Read::place)) {
             match addresses.first_mut() {
-                Some(first) if first.private.is_ipv4() && first.public.is_none() => {
-                    first.public = Some(public)
-                }
+                Some(first) if first.private.is_ipv4() && first.public.is_none() => first.public = Some(public),
                 Some(first) if first.public.is_some() => {
                     self.fault(place, "the first address has a public one already");
                 }
                 Some(_) | None => {
-                    self.fault(
-                        place,
-                        "a public address stands for an IPv4 one; the first address is IPv6",
-                    );
+                    self.fault(place, "a public address stands for an IPv4 one; the first address is IPv6");
                 }
             }
         }
@@ -312,9 +260,7 @@ impl Converter<'_> {
             .collect();
         let skip = |converter: &mut Self| {
             converter.skip(identity.id);
-            interfaces
-                .iter()
-                .for_each(|interface| converter.skip(interface.id));
+            interfaces.iter().for_each(|interface| converter.skip(interface.id));
         };
         let Some(file) = &entry.value else {
             return skip(self);
@@ -349,23 +295,13 @@ impl Converter<'_> {
             Some(file::EndpointState::Rejected) => EndpointState::Rejected,
             Some(file::EndpointState::Available) | None => EndpointState::Available,
         };
-        self.put(Endpoint {
-            id: identity.id,
-            name: identity.name,
-            vpc: scope.id,
-            service,
-            state,
-            kind,
-        });
+        self.put(Endpoint { id: identity.id, name: identity.name, vpc: scope.id, service, state, kind });
     }
 
     fn gateway_endpoint(&mut self, file: &file::Endpoint, this: crate::ResourceRef) -> EndpointKind {
         let misplaced = [
             (file.subnets.as_ref().and_then(Read::place), "subnets"),
-            (
-                file.security_groups.as_ref().and_then(first_place),
-                "security_groups",
-            ),
+            (file.security_groups.as_ref().and_then(first_place), "security_groups"),
             (file.private_dns.as_ref().and_then(Read::place), "private_dns"),
         ];
         for (place, name) in misplaced {
@@ -377,9 +313,7 @@ impl Converter<'_> {
             Some(list) => self.references::<RouteTable>(list, this, "route_tables"),
             None => Vec::new(),
         };
-        EndpointKind::Gateway {
-            tables: tables.into_iter().collect(),
-        }
+        EndpointKind::Gateway { tables: tables.into_iter().collect() }
     }
 
     fn interface_endpoint(
@@ -428,11 +362,7 @@ impl Converter<'_> {
                 },
             });
         }
-        EndpointKind::Interface {
-            enis,
-            groups,
-            private_dns: given(&file.private_dns).is_some_and(|&on| on),
-        }
+        EndpointKind::Interface { enis, groups, private_dns: given(&file.private_dns).is_some_and(|&on| on) }
     }
 
     /// The addresses an endpoint's interface has, and whether a free one comes before them.
@@ -454,22 +384,14 @@ impl Converter<'_> {
                 let addresses = values(file.address.as_ref())?;
                 let next_free = addresses.is_empty();
                 let ipv6 = values(file.ipv6_address.as_ref())?;
-                written.extend(
-                    addresses
-                        .into_iter()
-                        .chain(ipv6)
-                        .map(|(address, place)| (*address, place)),
-                );
+                written.extend(addresses.into_iter().chain(ipv6).map(|(address, place)| (*address, place)));
                 next_free
             }
         };
         for (address, place) in &written {
             self.note_value(this, "address", address.to_string(), *place);
         }
-        let address = |(private, _)| EniAddress {
-            private,
-            public: None,
-        };
+        let address = |(private, _)| EniAddress { private, public: None };
         Some((written.into_iter().map(address).collect(), next_free))
     }
 
@@ -481,12 +403,7 @@ impl Converter<'_> {
             let addresses = draft.eni.addresses.iter().map(|address| address.private);
             used.entry(draft.eni.subnet).or_default().extend(addresses);
         }
-        for Draft {
-            mut eni,
-            place,
-            next_free,
-        } in drafts
-        {
+        for Draft { mut eni, place, next_free } in drafts {
             if let Some(public) = next_free {
                 let Some(block) = self.blocks.get(&eni.subnet).copied() else {
                     self.skip(eni.id);
@@ -551,11 +468,7 @@ fn first_place<T>(list: &OneOrMany<T>) -> Option<Place> {
 }
 
 fn nat_interface(scope: &str, entry: &Named<file::NatGateway>) -> Identity<Eni> {
-    let id = entry
-        .value
-        .as_ref()
-        .and_then(|file| given(&file.interface_id))
-        .copied();
+    let id = entry.value.as_ref().and_then(|file| given(&file.interface_id)).copied();
     Identity::new(scope, &entry.key, id)
 }
 
@@ -571,12 +484,7 @@ pub(super) fn interface_name(instance: &str, index: usize) -> String {
     }
 }
 
-fn interface_of(
-    scope: &str,
-    entry: &Named<file::Instance>,
-    index: usize,
-    file: &file::Interface,
-) -> Identity<Eni> {
+fn interface_of(scope: &str, entry: &Named<file::Instance>, index: usize, file: &file::Interface) -> Identity<Eni> {
     let title = match given(&file.name) {
         Some(name) => Title::Name(name),
         None => Title::Key(interface_name(&entry.key, index)),
@@ -591,19 +499,12 @@ fn endpoint_subnets(entry: &Named<file::Endpoint>) -> Vec<EndpointSubnet<'_>> {
     let subnets = entry.value.as_ref().and_then(|file| given(&file.subnets));
     match subnets {
         None => Vec::new(),
-        Some(Or::Short(list)) => list
-            .iter()
-            .filter_map(|read| Some((read.get()?.0.as_str(), read.place()?, None)))
-            .collect(),
+        Some(Or::Short(list)) => {
+            list.iter().filter_map(|read| Some((read.get()?.0.as_str(), read.place()?, None))).collect()
+        }
         Some(Or::Full(map)) => map
             .iter()
-            .map(|entry| {
-                (
-                    entry.key.as_str(),
-                    entry.place,
-                    entry.value.as_ref().and_then(Option::as_ref),
-                )
-            })
+            .map(|entry| (entry.key.as_str(), entry.place, entry.value.as_ref().and_then(Option::as_ref)))
             .collect(),
     }
 }

@@ -23,10 +23,7 @@ impl<K: Noun> Identity<K> {
     pub(super) fn new(scope: &str, key: &str, id: Option<Id<K>>) -> Self {
         match (id, key.parse::<Id<K>>()) {
             (None, Ok(id)) => Self { id, name: None },
-            (id, _) => Self {
-                id: id.unwrap_or_else(|| Id::derived(&[scope, K::NOUN, key])),
-                name: key.parse().ok(),
-            },
+            (id, _) => Self { id: id.unwrap_or_else(|| Id::derived(&[scope, K::NOUN, key])), name: key.parse().ok() },
         }
     }
 }
@@ -46,18 +43,11 @@ pub(super) type NamesByKind = BTreeMap<(&'static str, String), ResourceRef>;
 impl Names {
     /// No names but those of things that are gone.
     pub(super) fn remembering(gone: NamesByKind) -> Self {
-        Self {
-            gone,
-            ..Self::default()
-        }
+        Self { gone, ..Self::default() }
     }
 
     /// Takes up a name. A second one of the same kind is a fault and changes nothing.
-    pub(super) fn declare<K: Noun>(
-        &mut self,
-        identity: &Identity<K>,
-        place: Place,
-    ) -> Result<(), (Fault, Place)> {
+    pub(super) fn declare<K: Noun>(&mut self, identity: &Identity<K>, place: Place) -> Result<(), (Fault, Place)> {
         let resource = K::to_ref(identity.id);
         if let Some(name) = &identity.name {
             let key = (K::NOUN, name.to_string());
@@ -93,10 +83,7 @@ impl Names {
 
     /// What people call the resource with an id's text.
     pub(super) fn labels(&self) -> BTreeMap<String, (&str, ResourceRef)> {
-        self.by_name
-            .iter()
-            .map(|((_, name), resource)| (resource.to_string(), (name.as_str(), *resource)))
-            .collect()
+        self.by_name.iter().map(|((_, name), resource)| (resource.to_string(), (name.as_str(), *resource))).collect()
     }
 
     /// The resource of a kind with this name or id, if there is one.
@@ -113,15 +100,12 @@ impl Names {
     /// For references that outlive what they refer to: targets of routes and peers of rules (R2.11, R8.4).
     pub(super) fn find_or_gone<K: Noun>(&self, text: &str) -> Option<Id<K>> {
         let gone = || self.gone.get(&(K::NOUN, text.to_owned()));
-        self.find(text)
-            .or_else(|| gone().and_then(|&resource| K::from_ref(resource)))
-            .or_else(|| text.parse().ok())
+        self.find(text).or_else(|| gone().and_then(|&resource| K::from_ref(resource))).or_else(|| text.parse().ok())
     }
 
     /// The resource of a kind with this name or id.
     pub(super) fn resolve<K: Noun>(&self, text: &str, place: Place) -> Result<Id<K>, Fault> {
-        self.find(text)
-            .ok_or_else(|| Fault::at(place, self.unknown(text, K::NOUN, &[K::NOUN])))
+        self.find(text).ok_or_else(|| Fault::at(place, self.unknown(text, K::NOUN, &[K::NOUN])))
     }
 
     /// What a route's target means.
@@ -152,40 +136,19 @@ impl Names {
             .or_else(|| self.find_or_gone(text).map(RouteTarget::Eni))
             .ok_or_else(|| {
                 use crate::Kind;
-                let kinds = [
-                    InternetGateway::NOUN,
-                    EgressOnlyGateway::NOUN,
-                    NatGateway::NOUN,
-                    Eni::NOUN,
-                ];
-                Fault::at(
-                    place,
-                    self.unknown(text, "gateway, network interface or local", &kinds),
-                )
+                let kinds = [InternetGateway::NOUN, EgressOnlyGateway::NOUN, NatGateway::NOUN, Eni::NOUN];
+                Fault::at(place, self.unknown(text, "gateway, network interface or local", &kinds))
             })
     }
 
     /// What to say about a text that names none of some kinds.
     pub(super) fn unknown(&self, text: &str, expected: &str, kinds: &[&str]) -> String {
-        let names = || {
-            self.by_name
-                .keys()
-                .filter(|(noun, _)| kinds.contains(noun))
-                .map(|(_, name)| name.as_str())
-        };
-        let others: BTreeSet<&str> = self
-            .by_name
-            .keys()
-            .filter(|(_, name)| name == text)
-            .map(|(noun, _)| *noun)
-            .collect();
+        let names = || self.by_name.keys().filter(|(noun, _)| kinds.contains(noun)).map(|(_, name)| name.as_str());
+        let others: BTreeSet<&str> =
+            self.by_name.keys().filter(|(_, name)| name == text).map(|(noun, _)| *noun).collect();
         let hint = hint(text, names().collect::<Vec<_>>());
         match others.first() {
-            Some(other) => format!(
-                "'{text}' is {}; expected {}{hint}",
-                article(other),
-                article(expected)
-            ),
+            Some(other) => format!("'{text}' is {}; expected {}{hint}", article(other), article(expected)),
             None => format!("there is no '{text}'; expected {}{hint}", article(expected)),
         }
     }

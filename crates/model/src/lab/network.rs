@@ -6,8 +6,7 @@ use std::net::IpAddr;
 use vpc_lpm::Prefix;
 
 use super::convert::{
-    Converter, Scope, default_name, egress_only_gateway, given, internet_gateway, main_name, makes, subnet,
-    values, vpc,
+    Converter, Scope, default_name, egress_only_gateway, given, internet_gateway, main_name, makes, subnet, values, vpc,
 };
 use super::de::{Named, Or, Read};
 use super::error::Fault;
@@ -18,8 +17,7 @@ use super::tree::Place;
 use super::value::{Block, Reference};
 use crate::desired::{Noun, ResourceRef};
 use crate::resource::{
-    Az, Destination, EgressOnlyGateway, InternetGateway, NetworkAcl, PrefixList, RouteTable, SecurityGroup,
-    Subnet, Vpc,
+    Az, Destination, EgressOnlyGateway, InternetGateway, NetworkAcl, PrefixList, RouteTable, SecurityGroup, Subnet, Vpc,
 };
 use crate::{Id, Kind};
 
@@ -34,25 +32,11 @@ impl Converter<'_> {
         let account = given(&file.account).copied().unwrap_or(self.default_account);
         let region = given(&file.region).unwrap_or(&self.default_region).clone();
         let main_table = self.default_of(&file.main_route_table, this, "main_table", key, &main_name(key));
-        let default_acl = self.default_of(
-            &file.default_network_acl,
-            this,
-            "default_acl",
-            key,
-            &default_name(key),
-        );
-        let default_group = self.default_of(
-            &file.default_security_group,
-            this,
-            "default_group",
-            key,
-            &default_name(key),
-        );
+        let default_acl = self.default_of(&file.default_network_acl, this, "default_acl", key, &default_name(key));
+        let default_group =
+            self.default_of(&file.default_security_group, this, "default_group", key, &default_name(key));
         if file.cidr.is_none() {
-            self.fault(
-                entry.place,
-                "'cidr' is missing; expected an IPv4 block such as 10.0.0.0/16",
-            );
+            self.fault(entry.place, "'cidr' is missing; expected an IPv4 block such as 10.0.0.0/16");
         }
         let scope = Scope {
             key,
@@ -70,8 +54,7 @@ impl Converter<'_> {
                         self.expect_family(block.0, v4, *place);
                     }
                 }
-                let plain =
-                    |blocks: Vec<(&Block, Place)>| blocks.into_iter().map(|(block, _)| block.0).collect();
+                let plain = |blocks: Vec<(&Block, Place)>| blocks.into_iter().map(|(block, _)| block.0).collect();
                 self.put(Vpc {
                     id,
                     name,
@@ -95,20 +78,11 @@ impl Converter<'_> {
                 Some(Or::Short(_)) | None => &None,
             };
             let edge_table = self.optional_reference(edge_table, InternetGateway::to_ref(id), "edge_table");
-            self.put(InternetGateway {
-                id,
-                name,
-                vpc: Some(scope.id),
-                edge_table,
-            });
+            self.put(InternetGateway { id, name, vpc: Some(scope.id), edge_table });
         }
         if let Some((Identity { id, name }, place)) = egress_only_gateway(key, &file.egress_only_gateway) {
             self.note(EgressOnlyGateway::to_ref(id), "vpc", place);
-            self.put(EgressOnlyGateway {
-                id,
-                name,
-                vpc: scope.id,
-            });
+            self.put(EgressOnlyGateway { id, name, vpc: scope.id });
         }
         for inner in file.subnets.iter() {
             self.subnet(&scope, inner);
@@ -139,21 +113,11 @@ impl Converter<'_> {
         let (main, default) = (main_name(scope.key), default_name(scope.key));
         if makes(&file.main_route_table, &file.route_tables, &main) {
             let Identity { id, name } = Identity::new(scope.key, &main, None);
-            self.put(RouteTable {
-                id,
-                name,
-                vpc: scope.id,
-                routes: BTreeMap::new(),
-            });
+            self.put(RouteTable { id, name, vpc: scope.id, routes: BTreeMap::new() });
         }
         if makes(&file.default_network_acl, &file.network_acls, &default) {
             let Identity { id, name } = Identity::new(scope.key, &default, None);
-            self.put(NetworkAcl {
-                id,
-                name,
-                vpc: scope.id,
-                entries: allow_everything(scope.has_ipv6),
-            });
+            self.put(NetworkAcl { id, name, vpc: scope.id, entries: allow_everything(scope.has_ipv6) });
         }
         if makes(&file.default_security_group, &file.security_groups, &default) {
             let Identity { id, name } = Identity::new(scope.key, &default, None);
@@ -197,18 +161,10 @@ impl Converter<'_> {
         if let (Some(az), Some(place)) = (given(&file.az), file.az.as_ref().and_then(Read::place))
             && *az.region() != scope.region
         {
-            let message = format!(
-                "{az} is not a zone of {}; expected one such as {}a",
-                scope.region, scope.region
-            );
+            let message = format!("{az} is not a zone of {}; expected one such as {}a", scope.region, scope.region);
             self.fault(place, message);
         }
-        let Some(cidr) = self.required(
-            &file.cidr,
-            entry.place,
-            "cidr",
-            "an IPv4 block such as 10.0.1.0/24",
-        ) else {
+        let Some(cidr) = self.required(&file.cidr, entry.place, "cidr", "an IPv4 block such as 10.0.1.0/24") else {
             return self.skip(id);
         };
         if file.ipv6_cidr.as_ref().is_some_and(|read| read.get().is_none()) {
@@ -226,9 +182,7 @@ impl Converter<'_> {
             id,
             name,
             vpc: scope.id,
-            az: given(&file.az)
-                .cloned()
-                .unwrap_or_else(|| Az::new(scope.region.clone(), 'a')),
+            az: given(&file.az).cloned().unwrap_or_else(|| Az::new(scope.region.clone(), 'a')),
             cidr: cidr.0,
             ipv6_cidr: given(&file.ipv6_cidr).map(|block| block.0),
             table,
@@ -236,11 +190,7 @@ impl Converter<'_> {
         });
     }
 
-    pub(super) fn route_table_identity(
-        &self,
-        scope: &str,
-        entry: &Named<file::RouteTable>,
-    ) -> Identity<RouteTable> {
+    pub(super) fn route_table_identity(&self, scope: &str, entry: &Named<file::RouteTable>) -> Identity<RouteTable> {
         let id = entry.value.as_ref().and_then(|table| {
             let entry = table.0.iter().find(|route| route.key == "id")?;
             entry.value.as_ref()?.0.parse().ok()
@@ -278,21 +228,13 @@ impl Converter<'_> {
                 Ok(target) => {
                     self.note_value(this, "routes", format!("{destination} {target}"), value);
                     if routes.insert(destination, target).is_some() {
-                        self.fault(
-                            route.place,
-                            format!("a route to {destination} is in the table already"),
-                        );
+                        self.fault(route.place, format!("a route to {destination} is in the table already"));
                     }
                 }
                 Err(fault) => self.faults.push(fault),
             }
         }
-        self.put(RouteTable {
-            id,
-            name,
-            vpc: scope.id,
-            routes,
-        });
+        self.put(RouteTable { id, name, vpc: scope.id, routes });
     }
 
     fn destination(&self, text: &str, place: Place) -> Result<Destination, Fault> {
@@ -302,10 +244,7 @@ impl Converter<'_> {
                 .map_err(|error| Fault::at(place, error.to_string()));
         }
         if let Ok(address) = text.parse::<IpAddr>() {
-            let message = format!(
-                "'{text}' is one address; expected a prefix such as {}",
-                Prefix::host(address)
-            );
+            let message = format!("'{text}' is one address; expected a prefix such as {}", Prefix::host(address));
             return Err(Fault::at(place, message));
         }
         self.names.find(text).map(Destination::List).ok_or_else(|| {

@@ -78,10 +78,9 @@ impl Converter<'_> {
         };
         let this = InternetHost::to_ref(id);
         let namespace = self.namespace(&file.namespace, &entry.key, this);
-        let (Some(addresses), Some(prefixes)) = (
-            self.addresses(file.addresses.as_ref(), this),
-            values(file.prefixes.as_ref()),
-        ) else {
+        let (Some(addresses), Some(prefixes)) =
+            (self.addresses(file.addresses.as_ref(), this), values(file.prefixes.as_ref()))
+        else {
             return self.skip(id);
         };
         self.put(InternetHost {

@@ -11,8 +11,8 @@ use super::tree::Place;
 use super::value::{Ports, Protocol, Reference};
 use crate::desired::Noun;
 use crate::resource::{
-    AclEntry, AclKey, Action, Direction, IcmpMatch, NetworkAcl, Peer, PortRange, PrefixList, RuleNumber,
-    SecurityGroup, SecurityGroupRule, Traffic,
+    AclEntry, AclKey, Action, Direction, IcmpMatch, NetworkAcl, Peer, PortRange, PrefixList, RuleNumber, SecurityGroup,
+    SecurityGroupRule, Traffic,
 };
 use crate::{Id, Kind};
 
@@ -39,11 +39,7 @@ pub(super) fn allow_everything(has_ipv6: bool) -> BTreeMap<AclKey, AclEntry> {
             let Ok(number) = RuleNumber::new(number) else {
                 continue;
             };
-            let entry = AclEntry {
-                action: Action::Allow,
-                traffic: Traffic::All,
-                cidr,
-            };
+            let entry = AclEntry { action: Action::Allow, traffic: Traffic::All, cidr };
             entries.insert(AclKey { direction, number }, entry);
         }
     }
@@ -61,12 +57,7 @@ pub(super) fn rules_of_default_group(
 ) -> Vec<SecurityGroupRule> {
     let (direction, traffic, peer) = (Direction::Ingress, Traffic::All, Peer::Group(id));
     let mut rules = allow_out(vpc, key, has_ipv6);
-    rules.push(SecurityGroupRule {
-        id: rule_id(vpc, key, direction, traffic, peer),
-        direction,
-        traffic,
-        peer,
-    });
+    rules.push(SecurityGroupRule { id: rule_id(vpc, key, direction, traffic, peer), direction, traffic, peer });
     rules
 }
 
@@ -78,12 +69,7 @@ pub(super) fn allow_out(vpc: &str, group: &str, has_ipv6: bool) -> Vec<SecurityG
     everywhere(has_ipv6)
         .map(|prefix| {
             let peer = Peer::Prefix(prefix);
-            SecurityGroupRule {
-                id: rule_id(vpc, group, direction, traffic, peer),
-                direction,
-                traffic,
-                peer,
-            }
+            SecurityGroupRule { id: rule_id(vpc, group, direction, traffic, peer), direction, traffic, peer }
         })
         .collect()
 }
@@ -101,10 +87,7 @@ impl Converter<'_> {
         let this = NetworkAcl::to_ref(identity.id);
         let mut entries = BTreeMap::new();
         let mut places = BTreeMap::new();
-        for (direction, rules) in [
-            (Direction::Ingress, &file.ingress),
-            (Direction::Egress, &file.egress),
-        ] {
+        for (direction, rules) in [(Direction::Ingress, &file.ingress), (Direction::Egress, &file.egress)] {
             for read in rules.iter().flat_map(OneOrMany::iter) {
                 let (Some(rule), Some(place)) = (read.get(), read.place()) else {
                     continue;
@@ -115,43 +98,20 @@ impl Converter<'_> {
                 };
                 if let Some(first) = places.insert(key, place) {
                     let line = self.line(first);
-                    self.fault(
-                        place,
-                        format!(
-                            "there is a rule {} for {direction} in line {line} already",
-                            key.number
-                        ),
-                    );
+                    self.fault(place, format!("there is a rule {} for {direction} in line {line} already", key.number));
                 }
                 entries.insert(key, acl_entry);
             }
         }
-        self.put(NetworkAcl {
-            id: identity.id,
-            name: identity.name,
-            vpc: scope.id,
-            entries,
-        });
+        self.put(NetworkAcl { id: identity.id, name: identity.name, vpc: scope.id, entries });
     }
 
-    fn acl_rule(
-        &mut self,
-        rule: &file::AclRule,
-        direction: Direction,
-        place: Place,
-    ) -> Option<(AclKey, AclEntry)> {
-        let number = self
-            .required(&rule.rule, place, "rule", "a number from 1 to 32766")
-            .copied();
-        let action = self
-            .required(&rule.action, place, "action", "allow or deny")
-            .copied();
+    fn acl_rule(&mut self, rule: &file::AclRule, direction: Direction, place: Place) -> Option<(AclKey, AclEntry)> {
+        let number = self.required(&rule.rule, place, "rule", "a number from 1 to 32766").copied();
+        let action = self.required(&rule.action, place, "action", "allow or deny").copied();
         let cidr = self.peer_of(&rule.from, &rule.to, direction, place, |read| read.place());
         let cidr = cidr.and_then(Read::get);
-        let ports = rule
-            .ports
-            .as_ref()
-            .map(|read| (read, read.place().unwrap_or(place)));
+        let ports = rule.ports.as_ref().map(|read| (read, read.place().unwrap_or(place)));
         let ports: Vec<_> = ports.into_iter().collect();
         let traffic = self.traffic(&rule.protocol, &ports, &rule.kind, &rule.code, place);
         let number = match RuleNumber::new(number?) {
@@ -161,11 +121,7 @@ impl Converter<'_> {
                 return None;
             }
         };
-        let entry = AclEntry {
-            action: action?,
-            traffic: traffic?.first().copied()?,
-            cidr: cidr?.0,
-        };
+        let entry = AclEntry { action: action?, traffic: traffic?.first().copied()?, cidr: cidr?.0 };
         Some((AclKey { direction, number }, entry))
     }
 
@@ -176,10 +132,9 @@ impl Converter<'_> {
         };
         let this = SecurityGroup::to_ref(identity.id);
         let mut rules = Vec::new();
-        for (direction, field, list) in [
-            (Direction::Ingress, "ingress", &file.ingress),
-            (Direction::Egress, "egress", &file.egress),
-        ] {
+        for (direction, field, list) in
+            [(Direction::Ingress, "ingress", &file.ingress), (Direction::Egress, "egress", &file.egress)]
+        {
             for read in list.iter().flat_map(OneOrMany::iter) {
                 let (Some(rule), Some(place)) = (read.get(), read.place()) else {
                     continue;
@@ -191,12 +146,7 @@ impl Converter<'_> {
         if file.egress.is_none() {
             rules.extend(allow_out(scope.key, &entry.key, scope.has_ipv6));
         }
-        self.put(SecurityGroup {
-            id: identity.id,
-            name: identity.name,
-            vpc: scope.id,
-            rules,
-        });
+        self.put(SecurityGroup { id: identity.id, name: identity.name, vpc: scope.id, rules });
     }
 
     /// Adds what one rule of the file amounts to: a permission for each of its ports and peers.
@@ -209,37 +159,28 @@ impl Converter<'_> {
         place: Place,
         rules: &mut Vec<SecurityGroupRule>,
     ) {
-        let list = self.peer_of(&rule.from, &rule.to, direction, place, |list| {
-            list.iter().next().and_then(Read::place)
-        });
+        let list =
+            self.peer_of(&rule.from, &rule.to, direction, place, |list| list.iter().next().and_then(Read::place));
         let mut peers = Vec::new();
         for read in list.into_iter().flat_map(OneOrMany::iter) {
             if let (Some(Reference(text)), Some(place)) = (read.get(), read.place()) {
                 peers.extend(self.peer(text, place));
             }
         }
-        let ports: Vec<(&Read<Ports>, Place)> = rule
-            .ports
-            .iter()
-            .flat_map(OneOrMany::iter)
-            .map(|read| (read, read.place().unwrap_or(place)))
-            .collect();
+        let ports: Vec<(&Read<Ports>, Place)> =
+            rule.ports.iter().flat_map(OneOrMany::iter).map(|read| (read, read.place().unwrap_or(place))).collect();
         let Some(traffic) = self.traffic(&rule.protocol, &ports, &rule.kind, &rule.code, place) else {
             return;
         };
         let pinned = given(&rule.id).copied();
         if pinned.is_some() && traffic.len() * peers.len() > 1 {
             let place = rule.id.as_ref().and_then(Read::place).unwrap_or(place);
-            self.fault(
-                place,
-                "several ports or peers are several rules, which cannot share one id",
-            );
+            self.fault(place, "several ports or peers are several rules, which cannot share one id");
         }
         for &traffic in &traffic {
             for &peer in &peers {
-                let same = |rule: &&SecurityGroupRule| {
-                    (rule.direction, rule.traffic, rule.peer) == (direction, traffic, peer)
-                };
+                let same =
+                    |rule: &&SecurityGroupRule| (rule.direction, rule.traffic, rule.peer) == (direction, traffic, peer);
                 if rules.iter().find(same).is_some() {
                     self.fault(place, format!("the rule for {traffic} is in the group already"));
                     continue;
@@ -269,15 +210,9 @@ impl Converter<'_> {
         };
         if let Some(wrong) = wrong {
             let at = place_of(wrong).unwrap_or(place);
-            self.fault(
-                at,
-                format!("'{wrong_name}' in a rule for {direction}; expected '{right_name}'"),
-            );
+            self.fault(at, format!("'{wrong_name}' in a rule for {direction}; expected '{right_name}'"));
         } else if right.is_none() {
-            self.fault(
-                place,
-                format!("'{right_name}' is missing; expected the other side, such as 0.0.0.0/0"),
-            );
+            self.fault(place, format!("'{right_name}' is missing; expected the other side, such as 0.0.0.0/0"));
         }
         right.as_ref()
     }
@@ -294,10 +229,7 @@ impl Converter<'_> {
         }
         if let Ok(address) = text.parse() {
             let prefix = Prefix::host(address);
-            self.fault(
-                place,
-                format!("'{text}' is one address; expected a prefix such as {prefix}"),
-            );
+            self.fault(place, format!("'{text}' is one address; expected a prefix such as {prefix}"));
             return None;
         }
         let names = self.names();
@@ -337,16 +269,10 @@ impl Converter<'_> {
         if let Some((_, at)) = ports.first().filter(|_| !has_ports) {
             self.fault(*at, "ports belong to protocol tcp or udp");
         }
-        let icmp = IcmpMatch {
-            kind: given(kind).copied(),
-            code: given(code).copied(),
-        };
+        let icmp = IcmpMatch { kind: given(kind).copied(), code: given(code).copied() };
         let with_ports = |traffic: fn(PortRange) -> Traffic| match ports {
             [] => Some(vec![traffic(PortRange::ALL)]),
-            ports => ports
-                .iter()
-                .map(|(read, _)| read.get().map(|ports| traffic(ports.0)))
-                .collect(),
+            ports => ports.iter().map(|(read, _)| read.get().map(|ports| traffic(ports.0))).collect(),
         };
         match protocol {
             Protocol::All => Some(vec![Traffic::All]),

@@ -83,11 +83,7 @@ impl Tree {
     /// Errors: what YAML or the limits do not allow ends the reading with one fault; a key written twice is a
     /// fault beside the tree, in which the first one counts.
     pub(super) fn read(name: &str, text: &str) -> Result<(Self, Vec<Fault>), (Self, Fault)> {
-        let mut tree = Self {
-            nodes: Vec::new(),
-            sources: Vec::new(),
-            root: NodeId(0),
-        };
+        let mut tree = Self { nodes: Vec::new(), sources: Vec::new(), root: NodeId(0) };
         let mut faults = Vec::new();
         let source = tree.add_source(name, text);
         match tree.read_source(source, 0, &mut faults) {
@@ -101,10 +97,7 @@ impl Tree {
 
     /// Takes up a text that nodes will be read from.
     pub(super) fn add_source(&mut self, name: &str, text: &str) -> usize {
-        self.sources.push(Source {
-            name: name.into(),
-            text: text.into(),
-        });
+        self.sources.push(Source { name: name.into(), text: text.into() });
         self.sources.len() - 1
     }
 
@@ -146,10 +139,7 @@ impl Tree {
             if let Some(key) = &node.key {
                 parts.push(format!(".{}", key.text));
             } else if let Some(parent) = node.parent {
-                let index = self
-                    .children(parent)
-                    .position(|child| Some(child) == at)
-                    .unwrap_or(0);
+                let index = self.children(parent).position(|child| Some(child) == at).unwrap_or(0);
                 parts.push(format!("[{index}]"));
             }
             at = node.parent;
@@ -190,10 +180,7 @@ impl Tree {
         let old = self.child(map, key);
         if let Some(node) = self.node_mut(value) {
             node.parent = Some(map);
-            node.key = Some(Key {
-                text: key.into(),
-                span: key_span,
-            });
+            node.key = Some(Key { text: key.into(), span: key_span });
         }
         let Some(node) = self.node_mut(map) else { return };
         if node.content.is_null() {
@@ -216,10 +203,7 @@ impl Tree {
             node.parent = Some(list);
         }
         if let Some(Content::List(children)) = self.node_mut(list).map(|node| &mut node.content) {
-            children
-                .iter_mut()
-                .filter(|child| **child == old)
-                .for_each(|child| *child = value);
+            children.iter_mut().filter(|child| **child == old).for_each(|child| *child = value);
         }
     }
 
@@ -250,17 +234,9 @@ impl Tree {
     pub(super) fn add(&mut self, content: Content, span: Span) -> Result<NodeId, Fault> {
         let next = u32::try_from(self.nodes.len()).ok();
         let Some(id) = next.filter(|_| self.nodes.len() < MAX_NODES) else {
-            return Err(Fault::at_span(
-                span,
-                format!("more than {MAX_NODES} values, counting what aliases repeat"),
-            ));
+            return Err(Fault::at_span(span, format!("more than {MAX_NODES} values, counting what aliases repeat")));
         };
-        self.nodes.push(Node {
-            content,
-            span,
-            parent: None,
-            key: None,
-        });
+        self.nodes.push(Node { content, span, parent: None, key: None });
         Ok(NodeId(id))
     }
 }
@@ -283,19 +259,13 @@ impl Place {
 
     /// The place of a number.
     pub(super) const fn from_number(number: u64) -> Self {
-        Self {
-            node: NodeId((number >> 1) as u32),
-            key: number & 1 == 1,
-        }
+        Self { node: NodeId((number >> 1) as u32), key: number & 1 == 1 }
     }
 }
 
 impl Content {
     pub(super) fn null() -> Self {
-        Self::Scalar {
-            text: Arc::from(""),
-            plain: true,
-        }
+        Self::Scalar { text: Arc::from(""), plain: true }
     }
 
     /// Whether nothing is written, or YAML's words for it.
@@ -316,9 +286,6 @@ impl Source {
         }
         let before = &self.text[..byte];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        (
-            before.matches('\n').count() + 1,
-            before[line_start..].chars().count() + 1,
-        )
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
 }

@@ -82,9 +82,9 @@ impl FromStr for Ports {
         let port = |text: &str| text.trim().parse::<u16>().map_err(|_| error());
         match text.split_once('-') {
             None => Ok(Self(PortRange::one(port(text)?))),
-            Some((first, last)) => PortRange::new(port(first)?, port(last)?)
-                .map(Self)
-                .map_err(|error| Unread(error.to_string())),
+            Some((first, last)) => {
+                PortRange::new(port(first)?, port(last)?).map(Self).map_err(|error| Unread(error.to_string()))
+            }
         }
     }
 }
@@ -99,11 +99,9 @@ impl FromStr for Protocol {
             "icmpv6" | "58" => Self::Icmpv6,
             "tcp" | "6" => Self::Tcp,
             "udp" | "17" => Self::Udp,
-            _ => {
-                Self::Other(text.parse().map_err(|_| {
-                    Unread::new(text, "all, tcp, udp, icmp, icmpv6 or a number from 0 to 255")
-                })?)
-            }
+            _ => Self::Other(
+                text.parse().map_err(|_| Unread::new(text, "all, tcp, udp, icmp, icmpv6 or a number from 0 to 255"))?,
+            ),
         })
     }
 }

@@ -17,63 +17,33 @@ const MAX_DEPTH: usize = 32;
 
 impl Tree {
     /// Reads a source from a byte on; the nodes hang nowhere yet.
-    pub(super) fn read_source(
-        &mut self,
-        source: usize,
-        from: usize,
-        faults: &mut Vec<Fault>,
-    ) -> Result<NodeId, Fault> {
-        let whole = self
-            .sources
-            .get(source)
-            .map(|source| source.text.clone())
-            .unwrap_or_default();
+    pub(super) fn read_source(&mut self, source: usize, from: usize, faults: &mut Vec<Fault>) -> Result<NodeId, Fault> {
+        let whole = self.sources.get(source).map(|source| source.text.clone()).unwrap_or_default();
         // What stands before is blanked, so that places are right in the whole text.
         let text = format!("{}{}", " ".repeat(from), whole.get(from..).unwrap_or_default());
         let text = text.as_str();
-        let here = |start| Span {
-            source,
-            start,
-            end: start,
-        };
+        let here = |start| Span { source, start, end: start };
         if text.len() > MAX_TEXT {
             return Err(Fault::at_span(
                 here(0),
                 format!("the text has {} bytes; expected at most {MAX_TEXT}", text.len()),
             ));
         }
-        let mut reader = Reader {
-            tree: self,
-            source,
-            open: Vec::new(),
-            anchors: HashMap::new(),
-            root: None,
-            faults,
-        };
+        let mut reader = Reader { tree: self, source, open: Vec::new(), anchors: HashMap::new(), root: None, faults };
         let mut documents = 0;
         for event in Parser::new_from_str(text) {
             let (event, span) = event.map_err(|error| {
                 let marker = error.marker();
-                let start = marker
-                    .byte_offset()
-                    .unwrap_or_else(|| byte_of(text, marker.index()));
+                let start = marker.byte_offset().unwrap_or_else(|| byte_of(text, marker.index()));
                 Fault::at_span(here(start), format!("not YAML: {}", error.info()))
             })?;
-            let range = span
-                .byte_range()
-                .unwrap_or_else(|| byte_of(text, span.start.index())..byte_of(text, span.end.index()));
-            let span = Span {
-                source,
-                start: range.start,
-                end: range.end,
-            };
+            let range =
+                span.byte_range().unwrap_or_else(|| byte_of(text, span.start.index())..byte_of(text, span.end.index()));
+            let span = Span { source, start: range.start, end: range.end };
             if matches!(event, Event::DocumentStart(..)) {
                 documents += 1;
                 if documents > 1 {
-                    return Err(Fault::at_span(
-                        span,
-                        "a second document starts here; expected one".to_owned(),
-                    ));
+                    return Err(Fault::at_span(span, "a second document starts here; expected one".to_owned()));
                 }
             }
             reader.take(event, span)?;
@@ -145,10 +115,7 @@ impl Reader<'_> {
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Fault> {
         match event {
             Event::Scalar(text, style, anchor, _) => {
-                let content = Content::Scalar {
-                    text: text.as_ref().into(),
-                    plain: style == ScalarStyle::Plain,
-                };
+                let content = Content::Scalar { text: text.as_ref().into(), plain: style == ScalarStyle::Plain };
                 let id = self.tree.add(content, span)?;
                 self.remember(anchor, Some(id));
                 self.attach(id, span)
@@ -164,10 +131,7 @@ impl Reader<'_> {
                     let copy = self.tree.copy(id, self.open.len(), span)?;
                     self.attach(copy, span)
                 }
-                Some(None) | None => Err(Fault::at_span(
-                    span,
-                    "an alias inside what it stands for".to_owned(),
-                )),
+                Some(None) | None => Err(Fault::at_span(span, "an alias inside what it stands for".to_owned())),
             },
             Event::StreamStart
             | Event::StreamEnd
@@ -179,29 +143,14 @@ impl Reader<'_> {
         }
     }
 
-    fn start(
-        &mut self,
-        content: Content,
-        anchor: usize,
-        keys: Option<Keys>,
-        span: Span,
-    ) -> Result<(), Fault> {
+    fn start(&mut self, content: Content, anchor: usize, keys: Option<Keys>, span: Span) -> Result<(), Fault> {
         check_depth(self.open.len(), span)?;
         if let Some(Keys { pending: None, .. }) = self.open.last().and_then(|open| open.keys.as_ref()) {
-            return Err(Fault::at_span(
-                span,
-                "a list or map as a key; expected text".to_owned(),
-            ));
+            return Err(Fault::at_span(span, "a list or map as a key; expected text".to_owned()));
         }
         let id = self.tree.add(content, span)?;
         self.remember(anchor, None);
-        self.open.push(Open {
-            id,
-            span,
-            anchor,
-            children: Vec::new(),
-            keys,
-        });
+        self.open.push(Open { id, span, anchor, children: Vec::new(), keys });
         Ok(())
     }
 
@@ -235,10 +184,7 @@ impl Reader<'_> {
         };
         let is_map = |&id: &NodeId| matches!(self.tree.content(id), Content::Map(_));
         if maps.is_empty() || !maps.iter().all(is_map) {
-            return Err(Fault::at_span(
-                span,
-                "expected a map or a list of maps under <<".to_owned(),
-            ));
+            return Err(Fault::at_span(span, "expected a map or a list of maps under <<".to_owned()));
         }
         for other in maps {
             for child in self.tree.children(other).collect::<Vec<_>>() {
@@ -262,15 +208,9 @@ impl Reader<'_> {
         let parent = open.id;
         let key = match &mut open.keys {
             None => None,
-            Some(Keys {
-                pending: pending @ None,
-                ..
-            }) => {
+            Some(Keys { pending: pending @ None, .. }) => {
                 let Some(Content::Scalar { text, .. }) = self.tree.node(id).map(|node| &node.content) else {
-                    return Err(Fault::at_span(
-                        span,
-                        "a list or map as a key; expected text".to_owned(),
-                    ));
+                    return Err(Fault::at_span(span, "a list or map as a key; expected text".to_owned()));
                 };
                 let text = text.clone();
                 *pending = Some(Key { text, span });
@@ -284,15 +224,9 @@ impl Reader<'_> {
         }
         if let (Some(Keys { seen, .. }), Some(key)) = (&mut open.keys, key) {
             if let Some(&first) = seen.get(&key.text) {
-                let line = self
-                    .tree
-                    .sources
-                    .get(self.source)
-                    .map_or(0, |source| source.line(first.start).0);
-                self.faults.push(Fault::at(
-                    Place::key(id),
-                    format!("'{}' is here twice; first in line {line}", key.text),
-                ));
+                let line = self.tree.sources.get(self.source).map_or(0, |source| source.line(first.start).0);
+                self.faults
+                    .push(Fault::at(Place::key(id), format!("'{}' is here twice; first in line {line}", key.text)));
                 return Ok(());
             }
             seen.insert(key.text, key.span);
@@ -309,19 +243,10 @@ impl Reader<'_> {
 }
 
 fn check_depth(depth: usize, span: Span) -> Result<(), Fault> {
-    if depth < MAX_DEPTH {
-        Ok(())
-    } else {
-        Err(Fault::at_span(
-            span,
-            format!("nested deeper than {MAX_DEPTH} levels"),
-        ))
-    }
+    if depth < MAX_DEPTH { Ok(()) } else { Err(Fault::at_span(span, format!("nested deeper than {MAX_DEPTH} levels"))) }
 }
 
 /// The byte at which a character starts.
 fn byte_of(text: &str, index: usize) -> usize {
-    text.char_indices()
-        .nth(index)
-        .map_or(text.len(), |(byte, _)| byte)
+    text.char_indices().nth(index).map_or(text.len(), |(byte, _)| byte)
 }
