@@ -37,14 +37,7 @@ impl Server {
     pub(crate) fn new(publisher: Publisher, worker: Handle, backend: Backend) -> Self {
         let (current, _) = watch::channel(publisher.current());
         let publisher = Arc::new(Mutex::new(publisher));
-        Self {
-            shared: Arc::new(Shared {
-                publisher,
-                worker,
-                backend,
-                current,
-            }),
-        }
+        Self { shared: Arc::new(Shared { publisher, worker, backend, current }) }
     }
 
     /// The network in force.
@@ -119,16 +112,14 @@ impl Server {
         match request {
             Request::Apply { file, text } => self.apply(file, text).await,
             Request::Explain { sender, packet } => self.explain(&sender, &packet).await,
-            Request::Lab {} => Ok(Reply::Lab {
-                text: String::new(), // XXX
-            }),
+            Request::Lab {} => Ok(Reply::Lab { text: lab::write(&self.current().desired) }),
             Request::Namespace { of } => {
                 let namespace = names::namespace(&self.current(), &of)?;
                 Ok(Reply::Namespace { namespace })
             }
-            Request::Resources { kind } => Ok(Reply::Resources {
-                resources: show::resources(&self.current().desired, kind),
-            }),
+            Request::Resources { kind } => {
+                Ok(Reply::Resources { resources: show::resources(&self.current().desired, kind) })
+            }
             Request::Status {} => {
                 let report = self.shared.worker.report().await.map_err(stopped)?;
                 Ok(Reply::Status(self.status(&report)))
@@ -149,18 +140,13 @@ impl Server {
         let mut publisher = Arc::clone(&self.shared.publisher).lock_owned().await;
         let shared = Arc::clone(&self.shared);
         let work = move || {
-            let lab = lab::read(&text, &file)
-                .map_err(|errors| Failure::new(FailureKind::InvalidLab, errors.render()))?;
+            let lab =
+                lab::read(&text, &file).map_err(|errors| Failure::new(FailureKind::InvalidLab, errors.render()))?;
             let applied = publisher
                 .apply(lab.to_desired())
                 .map_err(|error| Failure::new(FailureKind::Failed, format!("{error:#}")))?;
             shared.current.send_replace(publisher.current());
-            tracing::info!(
-                file,
-                generation = applied.generation,
-                changed = applied.changed,
-                "applied"
-            );
+            tracing::info!(file, generation = applied.generation, changed = applied.changed, "applied");
             Ok(Reply::Applied(applied))
         };
         let result = tokio::task::spawn_blocking(work).await.context("applying failed");
@@ -170,8 +156,7 @@ impl Server {
     async fn explain(&self, sender: &str, packet: &str) -> Result<Reply, Failure> {
         let bad = |error: String| Failure::new(FailureKind::BadRequest, error);
         let spec: PacketSpec = packet.parse().map_err(|error| bad(format!("{error}")))?;
-        let parsed =
-            parse(&spec.to_buf()).map_err(|error| bad(format!("'{packet}' is not a packet: {error}")))?;
+        let parsed = parse(&spec.to_buf()).map_err(|error| bad(format!("'{packet}' is not a packet: {error}")))?;
         let link = names::link(&self.current(), sender, parsed.tuple.src)?;
         let explanation = self.shared.worker.explain(link, parsed).await.map_err(stopped)?;
         Ok(Reply::Explained(explanation))
@@ -191,9 +176,7 @@ impl Server {
                 lost: lost.map(|lost| lost.why.clone()),
                 ..counted.map_or_else(LinkStatus::default, |counted| counters(counted))
             };
-            status
-                .drops
-                .extend(lost.map(|lost| ("lost".to_owned(), lost.unsent)));
+            status.drops.extend(lost.map(|lost| ("lost".to_owned(), lost.unsent)));
             status
         });
         let engine = &report.engine;
@@ -211,9 +194,7 @@ impl Server {
                 originated: engine.originated,
                 walks: engine.walks,
             },
-            drops: drops
-                .map(|(reason, count)| (reason.code().to_owned(), count))
-                .collect(),
+            drops: drops.map(|(reason, count)| (reason.code().to_owned(), count)).collect(),
             links: links.collect(),
         }
     }
@@ -231,9 +212,7 @@ fn counters(report: &LinkReport) -> LinkStatus {
         rx: traffic(report.counters.rx),
         tx: traffic(report.counters.tx),
         coalesced: report.coalesced,
-        drops: drops
-            .map(|(reason, count)| (reason.as_str().to_owned(), count))
-            .collect(),
+        drops: drops.map(|(reason, count)| (reason.as_str().to_owned(), count)).collect(),
         ..LinkStatus::default()
     }
 }

@@ -94,20 +94,12 @@ impl Layout {
                 let Some(link) = desired.link(eni.id) else {
                     continue;
                 };
-                let place = Place {
-                    mtu: VPC_MTU,
-                    device,
-                    first: Some(device) == first,
-                    several,
-                };
+                let place = Place { mtu: VPC_MTU, device, first: Some(device) == first, several };
                 let addresses: Vec<IpAddr> = eni.addresses.iter().map(|address| address.private).collect();
                 let subnet = desired.get(eni.subnet).into_iter();
                 let blocks: Vec<Prefix> = subnet.flat_map(|subnet| subnet.blocks()).collect();
-                let interface = Interface {
-                    link,
-                    owner: desired.label(eni.id),
-                    settings: place.settings(&addresses, &blocks),
-                };
+                let interface =
+                    Interface { link, owner: desired.label(eni.id), settings: place.settings(&addresses, &blocks) };
                 let name = InterfaceName::new(&format!("eth{device}"))?;
                 namespace.interfaces.insert(name, interface);
             }
@@ -120,13 +112,7 @@ impl Layout {
             layout.host(desired, host.id, &host.namespace, &host.addresses, INTERNET_MTU)?;
         }
         for gateway in desired.iter::<VirtualGateway>() {
-            layout.host(
-                desired,
-                gateway.id,
-                &gateway.namespace,
-                &gateway.addresses,
-                INTERNET_MTU,
-            )?;
+            layout.host(desired, gateway.id, &gateway.namespace, &gateway.addresses, INTERNET_MTU)?;
         }
         Ok(layout)
     }
@@ -143,21 +129,10 @@ impl Layout {
         let owner = desired.label(id);
         let namespace = self.namespace(namespace, &owner)?;
         if let Some(link) = desired.link(id) {
-            let place = Place {
-                mtu,
-                device: 0,
-                first: true,
-                several: false,
-            };
+            let place = Place { mtu, device: 0, first: true, several: false };
             let settings = place.settings(addresses, &[]);
-            let interface = Interface {
-                link,
-                owner,
-                settings,
-            };
-            namespace
-                .interfaces
-                .insert(InterfaceName::new("eth0")?, interface);
+            let interface = Interface { link, owner, settings };
+            namespace.interfaces.insert(InterfaceName::new("eth0")?, interface);
         }
         Ok(())
     }
@@ -204,19 +179,11 @@ impl Place {
     fn settings(&self, addresses: &[IpAddr], blocks: &[Prefix]) -> Settings {
         let metric = FIRST_METRIC + u32::from(self.device);
         let table = FIRST_TABLE + u32::from(self.device);
-        let mut settings = Settings {
-            mtu: self.mtu,
-            addresses: addresses.iter().copied().collect(),
-            ..Settings::default()
-        };
+        let mut settings =
+            Settings { mtu: self.mtu, addresses: addresses.iter().copied().collect(), ..Settings::default() };
         for everything in [Prefix::DEFAULT_V4, Prefix::DEFAULT_V6] {
             let family = everything.is_ipv4();
-            let own = || {
-                addresses
-                    .iter()
-                    .copied()
-                    .filter(|address| address.is_ipv4() == family)
-            };
+            let own = || addresses.iter().copied().filter(|address| address.is_ipv4() == family);
             let Some(source) = own().next() else { continue };
             let mut add = |table, to| settings.routes.insert(RouteKey { table, to, metric }, source);
             for &block in blocks.iter().filter(|block| block.is_ipv4() == family) {
@@ -244,7 +211,9 @@ pub(crate) struct Plan {
     pub(crate) namespaces: BTreeMap<NetNsName, NamespacePlan>,
     /// Namespaces that go.
     pub(crate) delete: Vec<NetNsName>,
-    /// Links that go.
+    /// How many devices are closed.
+    pub(crate) close: usize,
+    /// Links that go. A link whose device is closed may go on with another.
     pub(crate) remove: Vec<LinkId>,
     /// Links that stay under another number, from and to.
     pub(crate) renumber: Vec<(LinkId, LinkId)>,
@@ -267,10 +236,7 @@ impl Plan {
         let mut plan = Self::default();
         for (name, namespace) in &new.namespaces {
             let before = old.namespaces.get(name);
-            let mut work = NamespacePlan {
-                make: before.is_none(),
-                ..NamespacePlan::default()
-            };
+            let mut work = NamespacePlan { make: before.is_none(), ..NamespacePlan::default() };
             for (&device, interface) in &namespace.interfaces {
                 match before.and_then(|namespace| namespace.interfaces.get(&device)) {
                     None => work.open.push((device, interface.clone())),
@@ -289,16 +255,14 @@ impl Plan {
                 plan.namespaces.insert(name.clone(), work);
             }
         }
-        let vanished = old
-            .namespaces
-            .keys()
-            .filter(|name| !new.namespaces.contains_key(name));
+        let vanished = old.namespaces.keys().filter(|name| !new.namespaces.contains_key(name));
         plan.delete = vanished.cloned().collect();
-        // A link whose device went while it goes on with another is replaced, not removed.
-        let staying: BTreeSet<LinkId> = new
-            .links()
-            .chain(plan.renumber.iter().map(|&(from, _)| from))
-            .collect();
+        let stays = |name: &NetNsName, device: &InterfaceName| {
+            let after = new.namespaces.get(name);
+            after.is_some_and(|namespace| namespace.interfaces.contains_key(device))
+        };
+        plan.close = old.interfaces().filter(|(name, device, _)| !stays(name, device)).count();
+        let staying: BTreeSet<LinkId> = new.links().chain(plan.renumber.iter().map(|&(from, _)| from)).collect();
         plan.remove = old.links().filter(|link| !staying.contains(link)).collect();
         plan
     }

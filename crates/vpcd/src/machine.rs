@@ -52,11 +52,7 @@ struct Change {
 impl Machine {
     /// A machine without namespaces of ours; `socket` names this daemon in marks.
     pub(crate) fn new(devices: Devices, socket: &Path) -> Self {
-        Self {
-            devices,
-            mark: format!("vpcd {}", socket.display()),
-            namespaces: BTreeMap::new(),
-        }
+        Self { devices, mark: format!("vpcd {}", socket.display()), namespaces: BTreeMap::new() }
     }
 
     /// Deletes the namespaces with our mark: those of a daemon that was killed. Says which.
@@ -85,11 +81,7 @@ impl Machine {
     /// Errors: everything is as it was.
     pub(crate) fn prepare(&self, plan: &Plan) -> anyhow::Result<Prepared> {
         let jobs = Mutex::new(plan.namespaces.iter());
-        let done = Mutex::new(Prepared {
-            links: Vec::new(),
-            made: BTreeMap::new(),
-            changed: Vec::new(),
-        });
+        let done = Mutex::new(Prepared { links: Vec::new(), made: BTreeMap::new(), changed: Vec::new() });
         let failure = Mutex::new(None);
         thread::scope(|scope| {
             for _ in 0..AT_ONCE.min(plan.namespaces.len()) {
@@ -105,13 +97,8 @@ impl Machine {
                 });
             }
         });
-        let prepared = done
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        match failure
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-        {
+        let prepared = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
             None => Ok(prepared),
             Some(error) => {
                 self.take_back(prepared);
@@ -120,12 +107,7 @@ impl Machine {
         }
     }
 
-    fn prepare_namespace(
-        &self,
-        name: &NetNsName,
-        work: &NamespacePlan,
-        done: &Mutex<Prepared>,
-    ) -> anyhow::Result<()> {
+    fn prepare_namespace(&self, name: &NetNsName, work: &NamespacePlan, done: &Mutex<Prepared>) -> anyhow::Result<()> {
         let made = if work.make {
             let ns = self.create(name)?;
             let copy = ns.try_clone()?;
@@ -146,8 +128,7 @@ impl Machine {
                 exclusive: true,
                 ..TunConfig::new(*device)
             };
-            let tun = Tun::open(ns, &config)
-                .with_context(|| format!("interface {device} of {}", interface.owner))?;
+            let tun = Tun::open(ns, &config).with_context(|| format!("interface {device} of {}", interface.owner))?;
             let writer = Writer::new(Link::Tun(tun));
             locked(done).links.push((interface.link, writer));
             netlink::extend(ns, *device, &Settings::default(), &interface.settings)?;
@@ -167,9 +148,7 @@ impl Machine {
     fn create(&self, name: &NetNsName) -> anyhow::Result<NetNs> {
         match NetNs::create(name) {
             Err(NetNsError::Taken { name }) => {
-                let mark = NetNs::open(&name)
-                    .ok()
-                    .and_then(|ns| netlink::alias(&ns).ok().flatten());
+                let mark = NetNs::open(&name).ok().and_then(|ns| netlink::alias(&ns).ok().flatten());
                 match mark.as_deref().and_then(|mark| mark.strip_prefix("vpcd ")) {
                     Some(socket) => bail!(
                         "namespace '{name}' is taken: it belongs to the vpcd of {socket}; stop that one or give the instance another `namespace`"

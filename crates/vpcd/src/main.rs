@@ -58,18 +58,12 @@ fn initial(options: &Options) -> Result<Desired, String> {
         return Ok(Desired::new());
     };
     let name = file.display().to_string();
-    let text =
-        std::fs::read_to_string(file).map_err(|error| format!("error: cannot read {name}: {error}\n"))?;
-    lab::read(&text, &name)
-        .map(|lab| lab.to_desired())
-        .map_err(|errors| errors.render())
+    let text = std::fs::read_to_string(file).map_err(|error| format!("error: cannot read {name}: {error}\n"))?;
+    lab::read(&text, &name).map(|lab| lab.to_desired()).map_err(|errors| errors.render())
 }
 
 fn run(options: &Options, desired: Desired) -> anyhow::Result<()> {
-    let devices = Devices {
-        backend: options.tun,
-        offloads: usable_offloads(options)?,
-    };
+    let devices = Devices { backend: options.tun, offloads: usable_offloads(options)? };
     let (socket, listener) = Socket::listen(&options.socket)?;
     if !options.ephemeral {
         tracing::info!("this release keeps the network in memory only; say --ephemeral to mean it");
@@ -77,30 +71,21 @@ fn run(options: &Options, desired: Desired) -> anyhow::Result<()> {
     let machine = Machine::new(devices, socket.path());
     let left = machine.clean_up()?;
     if !left.is_empty() {
-        tracing::warn!(
-            namespaces = left.len(),
-            "deleted the namespaces of a vpcd that did not end properly"
-        );
+        tracing::warn!(namespaces = left.len(), "deleted the namespaces of a vpcd that did not end properly");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the control side")?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the control side")?;
     // Dropped in reverse: first the worker with its devices, then the namespaces, then the socket.
     let snapshot = Arc::new(Snapshot::compile(&Desired::new(), None));
-    let config = EngineConfig {
-        seed: seed()?,
-        ..EngineConfig::default()
-    };
+    let config = EngineConfig { seed: seed()?, ..EngineConfig::default() };
     let (worker, worker_ended) = Worker::start(config, Arc::clone(&snapshot))?;
     let mut publisher = Publisher::new(machine, worker.handle().clone(), snapshot);
     let outcome = runtime.block_on(async {
         let mut signals = Signals::new()?;
         let publisher = {
             // On a thread that may wait, so that a signal meanwhile is noted.
-            let applied = tokio::task::spawn_blocking(move || {
-                publisher.apply(desired).map(|applied| (publisher, applied))
-            });
+            let applied =
+                tokio::task::spawn_blocking(move || publisher.apply(desired).map(|applied| (publisher, applied)));
             let (publisher, applied) = applied.await.context("starting failed")??;
             tracing::info!(
                 namespaces = applied.namespaces_made,

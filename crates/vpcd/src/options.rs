@@ -76,9 +76,7 @@ fn offloads(text: &str) -> Result<Offloads, String> {
             "tcp" => offloads.tcp = true,
             "udp" => offloads.udp = true,
             other => {
-                return Err(format!(
-                    "'{other}' is not an offload; there is checksum, tcp and udp, or on and off"
-                ));
+                return Err(format!("'{other}' is not an offload; there is checksum, tcp and udp, or on and off"));
             }
         }
     }
@@ -104,11 +102,7 @@ mod tests {
         assert_eq!(offloads("off"), Ok(Offloads::NONE));
         assert_eq!(offloads("checksum, udp").unwrap().to_string(), "checksum+udp");
         assert!(offloads("tcp").unwrap_err().contains("need checksum"));
-        assert!(
-            offloads("checksum,ufo")
-                .unwrap_err()
-                .contains("'ufo' is not an offload")
-        );
+        assert!(offloads("checksum,ufo").unwrap_err().contains("'ufo' is not an offload"));
         assert!(offloads("").is_err());
     }
 
@@ -118,11 +112,6 @@ mod tests {
         assert_eq!(options.tun, Backend::Vnet);
         assert_eq!(options.offloads, Offloads::ALL);
         assert_eq!(options.log_format, LogFormat::Auto);
-        assert!(
-            Options::try_parse_from(["vpcd", "--tun", "tap"])
-                .unwrap_err()
-                .to_string()
-                .contains("tap")
-        );
+        assert!(Options::try_parse_from(["vpcd", "--tun", "tap"]).unwrap_err().to_string().contains("tap"));
     }
 }

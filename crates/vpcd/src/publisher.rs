@@ -30,12 +30,7 @@ pub(crate) struct Publisher {
 impl Publisher {
     /// Shape: `snapshot` is what the worker has, of an empty network.
     pub(crate) fn new(machine: Machine, worker: Handle, snapshot: Arc<Snapshot>) -> Self {
-        Self {
-            machine,
-            worker,
-            snapshot,
-            layout: Arc::default(),
-        }
+        Self { machine, worker, snapshot, layout: Arc::default() }
     }
 
     /// What is in force.
@@ -62,10 +57,7 @@ impl Publisher {
         let mut plan = Plan::between(&present, &layout);
         plan.remove.extend(vanished(&self.layout, &present, &layout));
         if same && plan == Plan::default() {
-            return Ok(Applied {
-                generation: self.snapshot.generation(),
-                ..Applied::default()
-            });
+            return Ok(Applied { generation: self.snapshot.generation(), ..Applied::default() });
         }
         let prepared = self.machine.prepare(&plan)?;
         let snapshot = Arc::new(Snapshot::compile(&desired, Some(&self.snapshot)));
@@ -76,7 +68,7 @@ impl Publisher {
             namespaces_made: plan.namespaces.values().filter(|work| work.make).count(),
             namespaces_deleted: plan.delete.len(),
             interfaces_made: links.len(),
-            interfaces_removed: plan.remove.len(),
+            interfaces_removed: plan.close,
             interfaces_changed: plan.namespaces.values().map(|work| work.change.len()).sum(),
         };
         let installed = self.worker.install(Installation {
@@ -99,9 +91,7 @@ impl Publisher {
         let mut layout = Layout::clone(&self.layout);
         layout.namespaces.retain(|name, _| self.machine.has(name));
         for namespace in layout.namespaces.values_mut() {
-            namespace
-                .interfaces
-                .retain(|_, interface| !lost.contains_key(&interface.link));
+            namespace.interfaces.retain(|_, interface| !lost.contains_key(&interface.link));
         }
         Ok(layout)
     }

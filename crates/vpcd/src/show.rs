@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use vpc_model::control::{ResourceKind, Table};
 use vpc_model::desired::Noun;
 use vpc_model::resource::{
-    AttachmentKind, Destination, EgressOnlyGateway, Endpoint, EndpointKind, EndpointState, Eni, EniKind,
-    Instance, InternetGateway, InternetHost, NatGateway, NetworkAcl, Peer, Peering, PrefixList, Provider,
-    RouteOrigin, RouteState, RouteTable, RouteTarget, SecurityGroup, Service, Subnet, TransitAttachment,
-    TransitGateway, TransitRouteTable, TransitTarget, VirtualGateway, Vpc,
+    AttachmentKind, Destination, EgressOnlyGateway, Endpoint, EndpointKind, EndpointState, Eni, EniKind, Instance,
+    InternetGateway, InternetHost, NatGateway, NetworkAcl, Peer, Peering, PrefixList, Provider, RouteOrigin,
+    RouteState, RouteTable, RouteTarget, SecurityGroup, Service, Subnet, TransitAttachment, TransitGateway,
+    TransitRouteTable, TransitTarget, VirtualGateway, Vpc,
 };
 use vpc_model::{Desired, Id, ResourceRef};
 
@@ -21,209 +21,86 @@ pub(crate) fn table(desired: &Desired, kind: Option<ResourceKind>) -> Table {
     };
     let d = desired;
     match kind {
-        ResourceKind::EgressOnlyGateways => rows(d, &["NAME", "ID", "VPC"], |r: &EgressOnlyGateway| {
-            vec![vec![name(r), id(r), d.label(r.vpc)]]
-        }),
-        ResourceKind::Endpoints => rows(
-            d,
-            &[
-                "NAME",
-                "ID",
-                "VPC",
-                "TYPE",
-                "SERVICE",
-                "STATE",
-                "WHERE",
-                "SECURITY-GROUPS",
-            ],
-            |r: &Endpoint| vec![endpoint(d, r)],
-        ),
+        ResourceKind::EgressOnlyGateways => {
+            rows(d, &["NAME", "ID", "VPC"], |r: &EgressOnlyGateway| vec![vec![name(r), id(r), d.label(r.vpc)]])
+        }
+        ResourceKind::Endpoints => {
+            rows(d, &["NAME", "ID", "VPC", "TYPE", "SERVICE", "STATE", "WHERE", "SECURITY-GROUPS"], |r: &Endpoint| {
+                vec![endpoint(d, r)]
+            })
+        }
         ResourceKind::Enis => rows(
             d,
-            &[
-                "NAME",
-                "ID",
-                "SUBNET",
-                "ADDRESSES",
-                "PUBLIC",
-                "SECURITY-GROUPS",
-                "SRC-DST-CHECK",
-                "OF",
-            ],
+            &["NAME", "ID", "SUBNET", "ADDRESSES", "PUBLIC", "SECURITY-GROUPS", "SRC-DST-CHECK", "OF"],
             |r: &Eni| vec![eni(d, r)],
         ),
-        ResourceKind::Instances => rows(
-            d,
-            &["NAME", "ID", "NAMESPACE", "SUBNETS", "ADDRESSES", "PUBLIC"],
-            |r: &Instance| vec![instance(d, r)],
-        ),
-        ResourceKind::InternetGateways => rows(d, &["NAME", "ID", "VPC"], |r: &InternetGateway| {
-            vec![vec![name(r), id(r), attached(d, r.vpc)]]
+        ResourceKind::Instances => {
+            rows(d, &["NAME", "ID", "NAMESPACE", "SUBNETS", "ADDRESSES", "PUBLIC"], |r: &Instance| vec![instance(d, r)])
+        }
+        ResourceKind::InternetGateways => {
+            rows(d, &["NAME", "ID", "VPC"], |r: &InternetGateway| vec![vec![name(r), id(r), attached(d, r.vpc)]])
+        }
+        ResourceKind::InternetHosts => {
+            rows(d, &["NAME", "ID", "NAMESPACE", "ADDRESSES", "PREFIXES"], |r: &InternetHost| {
+                vec![vec![name(r), id(r), r.namespace.clone(), list(&r.addresses), list(&r.prefixes)]]
+            })
+        }
+        ResourceKind::NatGateways => rows(d, &["NAME", "ID", "SUBNET", "PRIVATE", "PUBLIC"], |r: &NatGateway| {
+            let private = d.get(r.eni).map(|eni| list(eni.addresses.iter().map(|a| a.private)));
+            vec![vec![name(r), id(r), d.label(r.subnet), private.unwrap_or_default(), maybe(r.public)]]
         }),
-        ResourceKind::InternetHosts => rows(
-            d,
-            &["NAME", "ID", "NAMESPACE", "ADDRESSES", "PREFIXES"],
-            |r: &InternetHost| {
-                vec![vec![
-                    name(r),
-                    id(r),
-                    r.namespace.clone(),
-                    list(&r.addresses),
-                    list(&r.prefixes),
-                ]]
-            },
-        ),
-        ResourceKind::NatGateways => rows(
-            d,
-            &["NAME", "ID", "SUBNET", "PRIVATE", "PUBLIC"],
-            |r: &NatGateway| {
-                let private = d
-                    .get(r.eni)
-                    .map(|eni| list(eni.addresses.iter().map(|a| a.private)));
-                vec![vec![
-                    name(r),
-                    id(r),
-                    d.label(r.subnet),
-                    private.unwrap_or_default(),
-                    maybe(r.public),
-                ]]
-            },
-        ),
-        ResourceKind::NetworkAcls => rows(
-            d,
-            &[
-                "NAME",
-                "ID",
-                "VPC",
-                "DIRECTION",
-                "RULE",
-                "ACTION",
-                "TRAFFIC",
-                "CIDR",
-            ],
-            |r: &NetworkAcl| network_acl(d, r),
-        ),
-        ResourceKind::Peerings => rows(
-            d,
-            &["NAME", "ID", "REQUESTER", "ACCEPTER", "STATE"],
-            |r: &Peering| {
-                vec![vec![
-                    name(r),
-                    id(r),
-                    d.label(r.requester),
-                    d.label(r.accepter),
-                    spelt(r.state),
-                ]]
-            },
-        ),
-        ResourceKind::PrefixLists => rows(
-            d,
-            &["NAME", "ID", "FAMILY", "MAX", "ENTRIES"],
-            |r: &PrefixList| {
-                vec![vec![
-                    name(r),
-                    id(r),
-                    spelt(r.family),
-                    r.max_entries.to_string(),
-                    list(&r.entries),
-                ]]
-            },
-        ),
-        ResourceKind::RouteTables => rows(
-            d,
-            &["NAME", "ID", "VPC", "DESTINATION", "TARGET", "ORIGIN", "STATE"],
-            |r: &RouteTable| route_table(d, r),
-        ),
-        ResourceKind::SecurityGroups => rows(
-            d,
-            &["NAME", "ID", "VPC", "DIRECTION", "TRAFFIC", "PEER"],
-            |r: &SecurityGroup| security_group(d, r),
-        ),
-        ResourceKind::Services => rows(
-            d,
-            &[
-                "NAME",
-                "ID",
-                "SERVICE-NAME",
-                "NAMESPACE",
-                "ADDRESSES",
-                "PREFIX-LIST",
-            ],
-            |r: &Service| vec![service(d, r)],
-        ),
-        ResourceKind::Subnets => rows(
-            d,
-            &[
-                "NAME",
-                "ID",
-                "VPC",
-                "AZ",
-                "CIDR",
-                "IPV6-CIDR",
-                "ROUTE-TABLE",
-                "NETWORK-ACL",
-            ],
-            |r: &Subnet| vec![subnet(d, r)],
-        ),
+        ResourceKind::NetworkAcls => {
+            rows(d, &["NAME", "ID", "VPC", "DIRECTION", "RULE", "ACTION", "TRAFFIC", "CIDR"], |r: &NetworkAcl| {
+                network_acl(d, r)
+            })
+        }
+        ResourceKind::Peerings => rows(d, &["NAME", "ID", "REQUESTER", "ACCEPTER", "STATE"], |r: &Peering| {
+            vec![vec![name(r), id(r), d.label(r.requester), d.label(r.accepter), spelt(r.state)]]
+        }),
+        ResourceKind::PrefixLists => rows(d, &["NAME", "ID", "FAMILY", "MAX", "ENTRIES"], |r: &PrefixList| {
+            vec![vec![name(r), id(r), spelt(r.family), r.max_entries.to_string(), list(&r.entries)]]
+        }),
+        ResourceKind::RouteTables => {
+            rows(d, &["NAME", "ID", "VPC", "DESTINATION", "TARGET", "ORIGIN", "STATE"], |r: &RouteTable| {
+                route_table(d, r)
+            })
+        }
+        ResourceKind::SecurityGroups => {
+            rows(d, &["NAME", "ID", "VPC", "DIRECTION", "TRAFFIC", "PEER"], |r: &SecurityGroup| security_group(d, r))
+        }
+        ResourceKind::Services => {
+            rows(d, &["NAME", "ID", "SERVICE-NAME", "NAMESPACE", "ADDRESSES", "PREFIX-LIST"], |r: &Service| {
+                vec![service(d, r)]
+            })
+        }
+        ResourceKind::Subnets => {
+            rows(d, &["NAME", "ID", "VPC", "AZ", "CIDR", "IPV6-CIDR", "ROUTE-TABLE", "NETWORK-ACL"], |r: &Subnet| {
+                vec![subnet(d, r)]
+            })
+        }
         ResourceKind::TransitAttachments => rows(
             d,
-            &[
-                "NAME",
-                "ID",
-                "GATEWAY",
-                "TO",
-                "SUBNETS",
-                "ROUTE-TABLE",
-                "PROPAGATES-TO",
-            ],
+            &["NAME", "ID", "GATEWAY", "TO", "SUBNETS", "ROUTE-TABLE", "PROPAGATES-TO"],
             |r: &TransitAttachment| vec![transit_attachment(d, r)],
         ),
-        ResourceKind::TransitGateways => rows(d, &["NAME", "ID", "REGION"], |r: &TransitGateway| {
-            vec![vec![name(r), id(r), r.region.to_string()]]
-        }),
-        ResourceKind::TransitRouteTables => rows(
-            d,
-            &[
-                "NAME",
-                "ID",
-                "GATEWAY",
-                "DESTINATION",
-                "TARGET",
-                "ORIGIN",
-                "STATE",
-            ],
-            |r: &TransitRouteTable| transit_route_table(d, r),
-        ),
-        ResourceKind::VirtualGateways => rows(
-            d,
-            &["NAME", "ID", "VPC", "NAMESPACE", "ADDRESSES", "ANNOUNCES"],
-            |r: &VirtualGateway| {
+        ResourceKind::TransitGateways => {
+            rows(d, &["NAME", "ID", "REGION"], |r: &TransitGateway| vec![vec![name(r), id(r), r.region.to_string()]])
+        }
+        ResourceKind::TransitRouteTables => {
+            rows(d, &["NAME", "ID", "GATEWAY", "DESTINATION", "TARGET", "ORIGIN", "STATE"], |r: &TransitRouteTable| {
+                transit_route_table(d, r)
+            })
+        }
+        ResourceKind::VirtualGateways => {
+            rows(d, &["NAME", "ID", "VPC", "NAMESPACE", "ADDRESSES", "ANNOUNCES"], |r: &VirtualGateway| {
                 let vpc = attached(d, r.vpc);
-                vec![vec![
-                    name(r),
-                    id(r),
-                    vpc,
-                    r.namespace.clone(),
-                    list(&r.addresses),
-                    list(&r.announces),
-                ]]
-            },
-        ),
-        ResourceKind::Vpcs => rows(
-            d,
-            &["NAME", "ID", "CIDR", "IPV6-CIDR", "REGION", "ACCOUNT"],
-            |r: &Vpc| {
-                let account = r.account.to_string();
-                vec![vec![
-                    name(r),
-                    id(r),
-                    list(&r.cidrs),
-                    list(&r.ipv6_cidrs),
-                    r.region.to_string(),
-                    account,
-                ]]
-            },
-        ),
+                vec![vec![name(r), id(r), vpc, r.namespace.clone(), list(&r.addresses), list(&r.announces)]]
+            })
+        }
+        ResourceKind::Vpcs => rows(d, &["NAME", "ID", "CIDR", "IPV6-CIDR", "REGION", "ACCOUNT"], |r: &Vpc| {
+            let account = r.account.to_string();
+            vec![vec![name(r), id(r), list(&r.cidrs), list(&r.ipv6_cidrs), r.region.to_string(), account]]
+        }),
     }
 }
 
@@ -231,9 +108,8 @@ pub(crate) fn table(desired: &Desired, kind: Option<ResourceKind>) -> Table {
 pub(crate) fn resources(desired: &Desired, kind: Option<ResourceKind>) -> Value {
     let Some(kind) = kind else {
         let kinds = ResourceKind::ALL.iter();
-        let map: Map<String, Value> = kinds
-            .map(|kind| (kind.name().to_owned(), resources(desired, Some(*kind))))
-            .collect();
+        let map: Map<String, Value> =
+            kinds.map(|kind| (kind.name().to_owned(), resources(desired, Some(*kind)))).collect();
         return Value::Object(map);
     };
     match kind {
@@ -282,26 +158,15 @@ fn rows<K: Noun>(desired: &Desired, columns: &[&str], of: impl Fn(&K) -> Vec<Vec
 
 fn values<K: Noun + Serialize>(desired: &Desired) -> Value {
     // The nouns have string keys only, so none fails to become JSON.
-    desired
-        .iter::<K>()
-        .filter_map(|resource| serde_json::to_value(resource).ok())
-        .collect()
+    desired.iter::<K>().filter_map(|resource| serde_json::to_value(resource).ok()).collect()
 }
 
 fn endpoint(d: &Desired, r: &Endpoint) -> Vec<String> {
     let (kind, place, groups) = match &r.kind {
         EndpointKind::Gateway { tables } => ("gateway", labels(d, tables), Vec::new()),
-        EndpointKind::Interface {
-            enis,
-            groups,
-            private_dns: _,
-        } => {
+        EndpointKind::Interface { enis, groups, private_dns: _ } => {
             let place = |&id: &Id<Eni>| d.get(id).map(|eni| list(eni.addresses.iter().map(|a| a.private)));
-            (
-                "interface",
-                enis.iter().filter_map(place).collect(),
-                groups.clone(),
-            )
+            ("interface", enis.iter().filter_map(place).collect(), groups.clone())
         }
     };
     let state = match r.state {
@@ -310,16 +175,7 @@ fn endpoint(d: &Desired, r: &Endpoint) -> Vec<String> {
         EndpointState::Rejected => "rejected",
     };
     let (vpc, service) = (d.label(r.vpc), d.label(r.service));
-    vec![
-        name(r),
-        id(r),
-        vpc,
-        kind.to_owned(),
-        service,
-        state.to_owned(),
-        list(&place),
-        list(labels(d, &groups)),
-    ]
+    vec![name(r), id(r), vpc, kind.to_owned(), service, state.to_owned(), list(&place), list(labels(d, &groups))]
 }
 
 fn eni(d: &Desired, r: &Eni) -> Vec<String> {
@@ -444,23 +300,11 @@ fn subnet(d: &Desired, r: &Subnet) -> Vec<String> {
 fn transit_attachment(d: &Desired, r: &TransitAttachment) -> Vec<String> {
     let (to, subnets) = match &r.kind {
         AttachmentKind::Peering { peer } => (d.label(*peer), Vec::new()),
-        AttachmentKind::Vpc {
-            vpc,
-            subnets,
-            appliance_mode: _,
-        } => (d.label(*vpc), labels(d, subnets)),
+        AttachmentKind::Vpc { vpc, subnets, appliance_mode: _ } => (d.label(*vpc), labels(d, subnets)),
     };
     let table = maybe(r.table.map(|id| d.label(id)));
     let propagates = list(labels(d, &r.propagates_to));
-    vec![
-        name(r),
-        id(r),
-        d.label(r.gateway),
-        to,
-        list(&subnets),
-        table,
-        propagates,
-    ]
+    vec![name(r), id(r), d.label(r.gateway), to, list(&subnets), table, propagates]
 }
 
 fn destination(d: &Desired, destination: Destination) -> String {

@@ -32,26 +32,18 @@ impl Socket {
         let lock_path = PathBuf::from(lock_path);
         let lock = lock(&lock_path, &path)?;
         // From here on the lock file is removed when leaving.
-        let socket = Self {
-            path,
-            lock_path,
-            _lock: lock,
-        };
+        let socket = Self { path, lock_path, _lock: lock };
         let path = &socket.path;
         match path.symlink_metadata() {
             Ok(found) if found.file_type().is_socket() => {
                 std::fs::remove_file(path)
                     .with_context(|| format!("cannot replace the stale socket {}", path.display()))?;
             }
-            Ok(_) => bail!(
-                "{} exists and is not a socket; remove it or choose another --socket",
-                path.display()
-            ),
+            Ok(_) => bail!("{} exists and is not a socket; remove it or choose another --socket", path.display()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error).with_context(|| format!("cannot look at {}", path.display())),
         }
-        let listener =
-            UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
+        let listener = UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
         // Before this moment nobody answers on it.
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o600))
             .with_context(|| format!("cannot protect {}", path.display()))?;
@@ -67,11 +59,7 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         // Somebody else's file at the path stays.
-        if self
-            .path
-            .symlink_metadata()
-            .is_ok_and(|found| found.file_type().is_socket())
-        {
+        if self.path.symlink_metadata().is_ok_and(|found| found.file_type().is_socket()) {
             let _ = std::fs::remove_file(&self.path);
         }
         let _ = std::fs::remove_file(&self.lock_path);
@@ -80,17 +68,9 @@ impl Drop for Socket {
 
 fn lock(lock_path: &Path, path: &Path) -> anyhow::Result<File> {
     loop {
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(lock_path)
-            .with_context(|| {
-                format!(
-                    "cannot create {}; run as root or choose another --socket",
-                    lock_path.display()
-                )
-            })?;
+        let file = File::options().create(true).append(true).mode(0o600).open(lock_path).with_context(|| {
+            format!("cannot create {}; run as root or choose another --socket", lock_path.display())
+        })?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::AGAIN) => bail!(
@@ -98,8 +78,7 @@ fn lock(lock_path: &Path, path: &Path) -> anyhow::Result<File> {
                 path.display()
             ),
             Err(errno) => {
-                return Err(io::Error::from(errno))
-                    .with_context(|| format!("cannot lock {}", lock_path.display()));
+                return Err(io::Error::from(errno)).with_context(|| format!("cannot lock {}", lock_path.display()));
             }
         }
         // The former owner may have removed the file between our opening and locking it.
@@ -121,18 +100,11 @@ mod tests {
         let path = directory.path().join("s");
         let (first, _listener) = Socket::listen(&path).unwrap();
         let error = Socket::listen(&path).unwrap_err().to_string();
-        assert!(
-            error.contains("another vpcd listens on") && error.contains("/s;"),
-            "{error}"
-        );
+        assert!(error.contains("another vpcd listens on") && error.contains("/s;"), "{error}");
         assert!(UnixStream::connect(&path).is_ok());
         // As a killed daemon leaves it: lock given back, files still there.
         std::mem::forget(first.path.clone());
-        let Socket {
-            path: _,
-            lock_path: _,
-            _lock: lock,
-        } = &first;
+        let Socket { path: _, lock_path: _, _lock: lock } = &first;
         flock(lock, FlockOperation::Unlock).unwrap();
         let (second, _listener) = Socket::listen(&path).unwrap();
         assert!(UnixStream::connect(&path).is_ok());
@@ -157,9 +129,7 @@ mod tests {
         let error = Socket::listen(&path).unwrap_err().to_string();
         assert!(error.contains("is not a socket"), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
-        let nowhere = Socket::listen(&directory.path().join("no/s"))
-            .unwrap_err()
-            .to_string();
+        let nowhere = Socket::listen(&directory.path().join("no/s")).unwrap_err().to_string();
         assert!(nowhere.contains("choose another --socket"), "{nowhere}");
     }
 }

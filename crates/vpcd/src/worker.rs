@@ -27,18 +27,9 @@ const EXPIRED_PER_TURN: usize = 64;
 
 /// What is asked of the worker; answered between two bursts.
 enum Command {
-    Explain {
-        link: LinkId,
-        parsed: Box<Parsed>,
-        reply: oneshot::Sender<Explanation>,
-    },
-    Install {
-        installation: Installation,
-        reply: oneshot::Sender<Installed>,
-    },
-    Report {
-        reply: oneshot::Sender<Report>,
-    },
+    Explain { link: LinkId, parsed: Box<Parsed>, reply: oneshot::Sender<Explanation> },
+    Install { installation: Installation, reply: oneshot::Sender<Installed> },
+    Report { reply: oneshot::Sender<Report> },
     Stop,
 }
 
@@ -189,11 +180,7 @@ impl Drop for Worker {
     }
 }
 
-fn run(
-    mut poller: Poller,
-    mut dataplane: Dataplane,
-    inbox: &Receiver<Command>,
-) -> Result<(), vpc_io::poll::PollError> {
+fn run(mut poller: Poller, mut dataplane: Dataplane, inbox: &Receiver<Command>) -> Result<(), vpc_io::poll::PollError> {
     let start = clock();
     let now = || Time(clock().saturating_sub(start));
     let mut wait = None;

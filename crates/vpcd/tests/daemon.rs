@@ -34,21 +34,12 @@ fn ping_and_tcp_cross_two_subnets() {
     let daemon = place.start(TWO_SUBNETS, &[]);
     assert!(place.inside("h1", || ping("10.0.1.10", "10.0.2.10")));
     assert!(place.inside("h1", || ping("2001:db8:a:1::10", "2001:db8:a:2::10")));
-    assert!(
-        place.inside("h1", || ping("10.0.1.10", "10.0.1.11")),
-        "same subnet"
-    );
+    assert!(place.inside("h1", || ping("10.0.1.10", "10.0.1.11")), "same subnet");
     tcp(&place, "h1", "h2", "10.0.2.10:7000", 8 << 20);
     tcp(&place, "h2", "h1", "[2001:db8:a:1::10]:7000", 8 << 20);
     let status = daemon.status();
     assert_eq!(status.links.len(), 3);
-    assert!(
-        status
-            .links
-            .iter()
-            .all(|link| link.lost.is_none() && link.drops.is_empty()),
-        "{status:?}"
-    );
+    assert!(status.links.iter().all(|link| link.lost.is_none() && link.drops.is_empty()), "{status:?}");
     assert!(status.packets.forwarded > 0 && status.flows > 0, "{status:?}");
     // Bulk TCP crosses as super-packets: far fewer writes than segments.
     let h2 = status.links.iter().find(|link| link.owner == "h2").unwrap();
@@ -57,11 +48,7 @@ fn ping_and_tcp_cross_two_subnets() {
 
 #[test]
 fn every_back_end_carries_tcp() {
-    for arguments in [
-        ["--tun", "plain"],
-        ["--offloads", "off"],
-        ["--offloads", "checksum"],
-    ] {
+    for arguments in [["--tun", "plain"], ["--offloads", "off"], ["--offloads", "checksum"]] {
         let Some(place) = Place::new() else { return };
         let daemon = place.start(TWO_SUBNETS, &arguments);
         tcp(&place, "h1", "h2", "10.0.2.10:7000", 1 << 20);
@@ -74,15 +61,11 @@ fn every_back_end_carries_tcp() {
 #[test]
 fn a_bad_lab_file_is_exit_code_2_with_every_error_and_its_place() {
     let Some(place) = Place::new() else { return };
-    let file = place.lab(
-        "vpcs:\n  v:\n    cidr: 10.0.0.0/16\n    colour: red\n    subnets:\n      s: { cidr: 10.1.0.0/24 }\n",
-    );
+    let file = place
+        .lab("vpcs:\n  v:\n    cidr: 10.0.0.0/16\n    colour: red\n    subnets:\n      s: { cidr: 10.1.0.0/24 }\n");
     let (code, message) = place.run_to_end(&["--lab", file.to_str().unwrap()]);
     assert_eq!(code, Some(2), "{message}");
-    assert!(
-        message.contains("lab.yaml:4:") && message.contains("lab.yaml:6:"),
-        "{message}"
-    );
+    assert!(message.contains("lab.yaml:4:") && message.contains("lab.yaml:6:"), "{message}");
     assert!(!place.path("socket").exists());
     let (code, message) = place.run_to_end(&["--lab", "/nonexistent/lab.yaml"]);
     assert_eq!(code, Some(2), "{message}");
@@ -96,14 +79,11 @@ fn a_bad_lab_file_changes_nothing_that_runs() {
     let Some(place) = Place::new() else { return };
     let daemon = place.start(TWO_SUBNETS, &[]);
     let before = daemon.status().generation;
-    let failure = daemon
-        .apply("vpcs: { v: { cidr: 10.0.0.0/16, colour: red, subnets: { s: { cidr: 10.1.0.0/24 } } } }\n");
+    let failure =
+        daemon.apply("vpcs: { v: { cidr: 10.0.0.0/16, colour: red, subnets: { s: { cidr: 10.1.0.0/24 } } } }\n");
     let failure = failure.unwrap_err();
     assert_eq!(failure.kind, FailureKind::InvalidLab);
-    assert!(
-        failure.message.contains("next.yaml:1:") && failure.message.contains("colour"),
-        "{failure}"
-    );
+    assert!(failure.message.contains("next.yaml:1:") && failure.message.contains("colour"), "{failure}");
     assert_eq!(daemon.status().generation, before);
     assert!(place.inside("h1", || ping("10.0.1.10", "10.0.2.10")));
     assert_eq!(place.namespaces(), ["h1", "h2", "h3"]);
@@ -128,16 +108,9 @@ fn a_taken_namespace_is_one_sentence_and_stays() {
     let file = place.lab(TWO_SUBNETS);
     let (code, message) = place.run_to_end(&["--lab", file.to_str().unwrap()]);
     assert_eq!(code, Some(1), "{message}");
-    let sentence = format!(
-        "namespace '{}' is taken; delete it with `ip netns delete",
-        place.name("h2")
-    );
+    let sentence = format!("namespace '{}' is taken; delete it with `ip netns delete", place.name("h2"));
     assert!(message.contains(&sentence), "{message}");
-    assert_eq!(
-        place.namespaces(),
-        ["h2"],
-        "what was made is taken back, what was there stays"
-    );
+    assert_eq!(place.namespaces(), ["h2"], "what was made is taken back, what was there stays");
 }
 
 #[test]
@@ -157,10 +130,7 @@ fn a_change_that_the_machine_refuses_is_taken_back() {
     assert_eq!(place.namespaces(), ["h1", "h2", "h3", "h5"]);
     assert_eq!(daemon.status().generation, before);
     assert!(place.inside("h1", || ping("10.0.1.10", "10.0.2.10")));
-    assert!(
-        place.inside("h1", || ping("10.0.1.10", "10.0.1.11")),
-        "the old address is back"
-    );
+    assert!(place.inside("h1", || ping("10.0.1.10", "10.0.1.11")), "the old address is back");
     NetNs::delete(&place.netns("h5")).unwrap();
     daemon.apply(&changed).unwrap();
     assert!(place.inside("h1", || ping("10.0.1.10", "10.0.1.13")));
@@ -174,20 +144,10 @@ fn namespaces_of_a_killed_daemon_do_not_block_the_next() {
     NetNs::create(&stranger).unwrap();
     let daemon = place.start(TWO_SUBNETS, &[]);
     daemon.end(Signal::KILL);
-    assert_eq!(
-        place.namespaces(),
-        ["h1", "h2", "h3", "stranger"],
-        "left by the killed daemon"
-    );
+    assert_eq!(place.namespaces(), ["h1", "h2", "h3", "stranger"], "left by the killed daemon");
     assert!(place.path("socket").exists());
     let daemon = place.start(TWO_SUBNETS, &[]);
-    assert!(
-        place
-            .log()
-            .contains("deleted the namespaces of a vpcd that did not end properly"),
-        "{}",
-        place.log()
-    );
+    assert!(place.log().contains("deleted the namespaces of a vpcd that did not end properly"), "{}", place.log());
     assert!(place.inside("h1", || ping("10.0.1.10", "10.0.2.10")));
     assert_eq!(daemon.end(Signal::TERM).code(), Some(0));
     assert_eq!(place.namespaces(), ["stranger"]);
@@ -211,36 +171,21 @@ fn the_vpcd_that_has_a_namespace_is_named() {
     let _daemon = place.start(TWO_SUBNETS, &[]);
     let file = place.lab(TWO_SUBNETS);
     let other = place.path("other");
-    let arguments = [
-        "--socket",
-        other.to_str().unwrap(),
-        "--lab",
-        file.to_str().unwrap(),
-    ];
+    let arguments = ["--socket", other.to_str().unwrap(), "--lab", file.to_str().unwrap()];
     // Twice --socket would be wrong usage, so not by way of `vpcd`.
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_vpcd"))
-        .args(arguments)
-        .output()
-        .unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_vpcd")).args(arguments).output().unwrap();
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{message}");
     let owner = format!("it belongs to the vpcd of {}", place.path("socket").display());
     assert!(message.contains(&owner), "{message}");
-    assert!(
-        place.inside("h1", || ping("10.0.1.10", "10.0.2.10")),
-        "the other's leftovers are not ours to clean"
-    );
+    assert!(place.inside("h1", || ping("10.0.1.10", "10.0.2.10")), "the other's leftovers are not ours to clean");
 }
 
 #[test]
 fn a_lost_device_leaves_the_others_alone_and_comes_back_when_applied_again() {
     let Some(place) = Place::new() else { return };
     let daemon = place.start(TWO_SUBNETS, &[]);
-    let delete = place.inside("h2", || {
-        std::process::Command::new("ip")
-            .args(["link", "delete", "eth0"])
-            .status()
-    });
+    let delete = place.inside("h2", || std::process::Command::new("ip").args(["link", "delete", "eth0"]).status());
     assert!(delete.unwrap().success());
     let lost = within(PATIENCE, || {
         let status = daemon.status();
@@ -257,11 +202,8 @@ fn a_lost_device_leaves_the_others_alone_and_comes_back_when_applied_again() {
     assert_eq!((applied.interfaces_made, applied.namespaces_made), (1, 1));
     assert!(place.inside("h1", || ping("10.0.1.10", "10.0.2.10")));
     NetNs::delete(&place.netns("h2")).unwrap();
-    let without: String = TWO_SUBNETS
-        .lines()
-        .filter(|line| !line.contains("@h2"))
-        .flat_map(|line| [line, "\n"])
-        .collect();
+    let without: String =
+        TWO_SUBNETS.lines().filter(|line| !line.contains("@h2")).flat_map(|line| [line, "\n"]).collect();
     daemon.apply(&without).unwrap();
     assert_eq!(daemon.status().links.len(), 2);
     assert_eq!(place.namespaces(), ["h1", "h3"]);
@@ -286,28 +228,24 @@ fn malformed_requests_are_answered_and_the_daemon_goes_on() {
         (b"{\"version\":2,\"request\":\"status\"}", "of version 2"),
         (b"{\"version\":1,\"request\":\"dance\"}", "unknown variant `dance`"),
         (b"\xff\xfe", "not UTF-8"),
-        (b"{\"version\":1,\"request\":\"explain\",\"sender\":\"h9\",\"packet\":\"tcp 10.0.1.10:1 > 10.0.2.10:2\"}", "h1, h2, h3"),
+        (
+            b"{\"version\":1,\"request\":\"explain\",\"sender\":\"h9\",\"packet\":\"tcp 10.0.1.10:1 > 10.0.2.10:2\"}",
+            "h1, h2, h3",
+        ),
         (b"{\"version\":1,\"request\":\"explain\",\"sender\":\"h1\",\"packet\":\"tcp\"}", "bad-request"),
     ] {
         let answer = daemon.ask_raw(line);
         assert!(answer.contains("\"reply\":\"error\"") && answer.contains(part), "{answer}");
     }
     assert!(daemon.is_running());
-    assert!(is_delivered(
-        &daemon.explain("h1", "tcp 10.0.1.10:40000 > 10.0.2.10:80")
-    ));
-    assert!(!is_delivered(
-        &daemon.explain("h1", "tcp 10.0.1.10:40000 > 192.0.2.1:80")
-    ));
+    assert!(is_delivered(&daemon.explain("h1", "tcp 10.0.1.10:40000 > 10.0.2.10:80")));
+    assert!(!is_delivered(&daemon.explain("h1", "tcp 10.0.1.10:40000 > 192.0.2.1:80")));
 }
 
 /// What a route of the next test leads to.
 fn with_appliance(appliance: &str, more: &str) -> String {
     let routes = format!("    route_tables:\n      vpc-a-main: {{ 192.0.2.0/24: {appliance} }}\n");
-    TWO_SUBNETS.replace(
-        "    security_groups:\n",
-        &format!("{routes}    security_groups:\n"),
-    ) + more
+    TWO_SUBNETS.replace("    security_groups:\n", &format!("{routes}    security_groups:\n")) + more
 }
 
 #[test]
@@ -360,32 +298,16 @@ fn a_second_interface_answers_through_itself() {
     let interfaces = "{ namespace: @h2, interfaces: [ { subnet: a2, address: 10.0.2.10, security_groups: open }, { subnet: a1, address: 10.0.1.20, security_groups: open } ] }";
     let lab: String = TWO_SUBNETS
         .lines()
-        .flat_map(|line| {
-            if line.contains("@h2") {
-                ["      h2: ", interfaces, "\n"]
-            } else {
-                [line, "\n", ""]
-            }
-        })
+        .flat_map(|line| if line.contains("@h2") { ["      h2: ", interfaces, "\n"] } else { [line, "\n", ""] })
         .collect();
     let daemon = place.start(&lab, &[]);
     assert!(place.inside("h3", || ping("10.0.1.11", "10.0.2.10")));
-    assert!(
-        place.inside("h3", || ping("10.0.1.11", "10.0.1.20")),
-        "{:?}",
-        daemon.status()
-    );
+    assert!(place.inside("h3", || ping("10.0.1.11", "10.0.1.20")), "{:?}", daemon.status());
     // Without the first interface, the second becomes the way to everything.
-    let only = lab.replace(
-        "{ subnet: a2, address: 10.0.2.10, security_groups: open }, { subnet: a1",
-        "{ device: 1, subnet: a1",
-    );
+    let only = lab
+        .replace("{ subnet: a2, address: 10.0.2.10, security_groups: open }, { subnet: a1", "{ device: 1, subnet: a1");
     let applied = daemon.apply(&only).unwrap();
-    assert_eq!(
-        (applied.interfaces_removed, applied.interfaces_changed),
-        (1, 1),
-        "{applied:?}"
-    );
+    assert_eq!((applied.interfaces_removed, applied.interfaces_changed), (1, 1), "{applied:?}");
     assert!(place.inside("h2", || ping("10.0.1.20", "10.0.1.11")));
 }
 

@@ -15,9 +15,10 @@ pub(super) fn link(current: &Current, sender: &str, source: IpAddr) -> Result<Li
     let desired = &current.desired;
     let links = links(desired, sender);
     let has_source = |link: &&LinkId| {
-        current.layout.interfaces().any(|(_, _, interface)| {
-            interface.link == **link && interface.settings.addresses.contains(&source)
-        })
+        current
+            .layout
+            .interfaces()
+            .any(|(_, _, interface)| interface.link == **link && interface.settings.addresses.contains(&source))
     };
     let chosen = links.iter().find(has_source).or_else(|| links.first());
     chosen.copied().ok_or_else(|| unknown(desired, sender))
@@ -51,27 +52,10 @@ fn links(desired: &Desired, name: &str) -> Vec<LinkId> {
         return enis.into_iter().filter_map(|(_, id)| desired.link(id)).collect();
     }
     let eni = || desired.find::<Eni>(name).and_then(|eni| desired.link(eni.id));
-    let service = || {
-        desired
-            .find::<Service>(name)
-            .and_then(|service| desired.link(service.id))
-    };
-    let host = || {
-        desired
-            .find::<InternetHost>(name)
-            .and_then(|host| desired.link(host.id))
-    };
-    let gateway = || {
-        desired
-            .find::<VirtualGateway>(name)
-            .and_then(|gateway| desired.link(gateway.id))
-    };
-    eni()
-        .or_else(service)
-        .or_else(host)
-        .or_else(gateway)
-        .into_iter()
-        .collect()
+    let service = || desired.find::<Service>(name).and_then(|service| desired.link(service.id));
+    let host = || desired.find::<InternetHost>(name).and_then(|host| desired.link(host.id));
+    let gateway = || desired.find::<VirtualGateway>(name).and_then(|gateway| desired.link(gateway.id));
+    eni().or_else(service).or_else(host).or_else(gateway).into_iter().collect()
 }
 
 fn unknown(desired: &Desired, name: &str) -> Failure {
@@ -80,11 +64,7 @@ fn unknown(desired: &Desired, name: &str) -> Failure {
         .map(|instance| desired.label(instance.id))
         .chain(desired.iter::<Service>().map(|service| desired.label(service.id)))
         .chain(desired.iter::<InternetHost>().map(|host| desired.label(host.id)))
-        .chain(
-            desired
-                .iter::<VirtualGateway>()
-                .map(|gateway| desired.label(gateway.id)),
-        );
+        .chain(desired.iter::<VirtualGateway>().map(|gateway| desired.label(gateway.id)));
     let mut known: Vec<String> = names.collect();
     known.sort_unstable();
     known.truncate(20);
@@ -93,8 +73,7 @@ fn unknown(desired: &Desired, name: &str) -> Failure {
     } else {
         format!("there is {}", known.join(", "))
     };
-    let message = format!(
-        "no instance, interface, service, internet host or virtual gateway is called '{name}'; {known}"
-    );
+    let message =
+        format!("no instance, interface, service, internet host or virtual gateway is called '{name}'; {known}");
     Failure::new(FailureKind::NotFound, message)
 }

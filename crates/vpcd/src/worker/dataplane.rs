@@ -23,12 +23,7 @@ pub(super) struct Dataplane {
 
 impl Dataplane {
     pub(super) fn new(engine: Engine) -> Self {
-        Self {
-            engine,
-            links: Links::default(),
-            packet: PacketBuf::new(),
-            made: PacketBuf::new(),
-        }
+        Self { engine, links: Links::default(), packet: PacketBuf::new(), made: PacketBuf::new() }
     }
 
     /// Takes what a link has to give, up to the budget of one turn, and sends it on.
@@ -87,21 +82,11 @@ impl Dataplane {
     }
 
     pub(super) fn install(&mut self, poller: &Poller, installation: Installation) -> Installed {
-        let Installation {
-            snapshot,
-            remove,
-            renumber,
-            add,
-        } = installation;
-        let mut displaced: Vec<Writer> = remove
-            .iter()
-            .filter_map(|&link| self.replace(poller, link))
-            .collect();
+        let Installation { snapshot, remove, renumber, add } = installation;
+        let mut displaced: Vec<Writer> = remove.iter().filter_map(|&link| self.replace(poller, link)).collect();
         // All leave their places before any takes its new one, since two may swap.
-        let moving: Vec<(LinkId, Writer)> = renumber
-            .iter()
-            .filter_map(|&(from, to)| Some((to, self.links.take(from)?)))
-            .collect();
+        let moving: Vec<(LinkId, Writer)> =
+            renumber.iter().filter_map(|&(from, to)| Some((to, self.links.take(from)?))).collect();
         for (link, writer) in moving {
             displaced.extend(self.replace(poller, link));
             match poller.modify(writer.link(), u64::from(link.0)) {
@@ -227,9 +212,7 @@ impl Links {
     }
 
     fn report(&self) -> Vec<LinkReport> {
-        let present = (0..)
-            .zip(&self.slots)
-            .filter_map(|(n, slot)| Some((n, slot.as_ref()?)));
+        let present = (0..).zip(&self.slots).filter_map(|(n, slot)| Some((n, slot.as_ref()?)));
         present
             .map(|(n, slot)| LinkReport {
                 link: LinkId(n),

@@ -39,10 +39,7 @@ impl Place {
             Err(error) => panic!("{error}"),
         }
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        Some(Self {
-            directory: tempfile::tempdir().unwrap(),
-            prefix: format!("vpcdt-{}-{n}-", std::process::id()),
-        })
+        Some(Self { directory: tempfile::tempdir().unwrap(), prefix: format!("vpcdt-{}-{n}-", std::process::id()) })
     }
 
     /// The name of a namespace of this test.
@@ -62,10 +59,7 @@ impl Place {
     /// The namespaces of this test that exist, without the prefix.
     pub(crate) fn namespaces(&self) -> Vec<String> {
         let names = NetNs::list().unwrap();
-        names
-            .iter()
-            .filter_map(|name| Some(name.as_str().strip_prefix(&self.prefix)?.to_owned()))
-            .collect()
+        names.iter().filter_map(|name| Some(name.as_str().strip_prefix(&self.prefix)?.to_owned())).collect()
     }
 
     /// Writes a lab file in which `@` stands for the prefix.
@@ -115,10 +109,7 @@ impl Place {
     pub(crate) fn run_to_end(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let output = self.vpcd(arguments).stderr(Stdio::piped()).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), "");
-        (
-            output.status.code(),
-            String::from_utf8_lossy(&output.stderr).into_owned(),
-        )
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
     pub(crate) fn log(&self) -> String {
@@ -166,10 +157,7 @@ impl Daemon<'_> {
     }
 
     pub(crate) fn apply(&self, lab: &str) -> Result<Applied, Failure> {
-        let request = Request::Apply {
-            file: "next.yaml".to_owned(),
-            text: self.place.filled(lab),
-        };
+        let request = Request::Apply { file: "next.yaml".to_owned(), text: self.place.filled(lab) };
         match self.ask(&request)? {
             Reply::Applied(applied) => Ok(applied),
             other => panic!("{other:?}"),
@@ -184,10 +172,7 @@ impl Daemon<'_> {
     }
 
     pub(crate) fn explain(&self, sender: &str, packet: &str) -> Explanation {
-        let request = Request::Explain {
-            sender: sender.to_owned(),
-            packet: packet.to_owned(),
-        };
+        let request = Request::Explain { sender: sender.to_owned(), packet: packet.to_owned() };
         match self.ask(&request) {
             Ok(Reply::Explained(explanation)) => explanation,
             other => panic!("{other:?}"),
@@ -231,9 +216,7 @@ pub(crate) fn ping(source: &str, destination: &str) -> bool {
     };
     let id = 0x4242;
     let spec: PacketSpec =
-        format!("icmp {source} > {destination} echo request id={id} seq=1 payload=\"hello\"")
-            .parse()
-            .unwrap();
+        format!("icmp {source} > {destination} echo request id={id} seq=1 payload=\"hello\"").parse().unwrap();
     let socket = socket_with(family, SocketType::RAW, SocketFlags::CLOEXEC, Some(protocol)).unwrap();
     set_socket_timeout(&socket, Timeout::Recv, Some(Duration::from_secs(2))).unwrap();
     let to = SocketAddr::new(destination, 0);
@@ -278,9 +261,7 @@ pub(crate) fn tcp(place: &Place, from: &str, to: &str, address: &str, bytes: usi
 }
 
 fn sum(data: &[u8]) -> u64 {
-    data.iter().fold(0, |sum: u64, &byte| {
-        sum.wrapping_mul(31).wrapping_add(u64::from(byte))
-    })
+    data.iter().fold(0, |sum: u64, &byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)))
 }
 
 /// A UDP socket in a namespace, bound to an address.
