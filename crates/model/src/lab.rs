@@ -7,6 +7,7 @@
 mod convert;
 mod de;
 mod edit;
+mod emit;
 mod error;
 mod file;
 mod interfaces;
@@ -17,10 +18,12 @@ mod rules;
 mod tree;
 mod value;
 mod violations;
+mod write;
 mod yaml;
 
 pub use edit::{Edit, EditError};
 pub use error::{LabError, LabErrors};
+pub use write::write;
 
 use crate::desired::{Change, Desired};
 use convert::{Converted, convert};

@@ -317,10 +317,9 @@ impl Converter<'_> {
         self.tree.source(span).map_or(0, |source| source.line(span.start).0)
     }
 
-    pub(super) fn expect_family(&mut self, block: Prefix, v4: bool, place: Place) {
-        if block.is_ipv4() != v4 {
-            let (expected, field) = if v4 { ("an IPv4", "ipv6_cidr") } else { ("an IPv6", "cidr") };
-            self.fault(place, format!("{block} belongs into '{field}'; expected {expected} block"));
+    pub(super) fn note_optional<T>(&mut self, this: ResourceRef, field: &'static str, read: &Option<Read<T>>) {
+        if let Some(place) = read.as_ref().and_then(Read::place) {
+            self.note(this, field, place);
         }
     }
 }

@@ -251,6 +251,8 @@ pub(super) struct GroupRule {
 pub(super) struct NatGateway {
     /// The AWS id, if it matters which.
     pub(super) id: Option<Read<Id<resource::NatGateway>>>,
+    /// The name of its interface, or its id if it has no name; called like the gateway if not given.
+    pub(super) interface_name: Option<Read<Name>>,
     /// The AWS id of its interface, if it matters which.
     pub(super) interface_id: Option<Read<Id<resource::Eni>>>,
     /// The subnet it is in.

@@ -12,8 +12,8 @@ use super::value::Reference;
 use crate::Id;
 use crate::desired::Noun;
 use crate::resource::{
-    Endpoint, EndpointKind, EndpointState, Eni, EniAddress, EniKind, Instance, NatGateway, RouteTable, SecurityGroup,
-    Service, Subnet,
+    Endpoint, EndpointKind, EndpointState, Eni, EniAddress, EniKind, Instance, Name, NatGateway, RouteTable,
+    SecurityGroup, Service, Subnet,
 };
 
 /// An interface whose addresses may still have to be chosen.
@@ -24,12 +24,6 @@ pub(super) struct Draft {
     place: Place,
     /// Whether it gets the next free IPv4 address, with the public address that stands for it.
     next_free: Option<Option<Ipv4Addr>>,
-}
-
-/// What an interface is called before its name is known to be right.
-enum Title<'a> {
-    Key(String),
-    Name(&'a crate::resource::Name),
 }
 
 /// The fields that describe an interface, wherever they stand.
@@ -446,21 +440,6 @@ impl Converter<'_> {
             (None, None) => self.resolve(text, place),
         }
     }
-
-    fn note_optional<T>(&mut self, this: crate::ResourceRef, field: &'static str, read: &Option<Read<T>>) {
-        if let Some(place) = read.as_ref().and_then(Read::place) {
-            self.note(this, field, place);
-        }
-    }
-}
-
-impl Title<'_> {
-    fn identity(self, scope: &str, id: Option<Id<Eni>>) -> Identity<Eni> {
-        match self {
-            Self::Key(key) => Identity::new(scope, &key, id),
-            Self::Name(name) => Identity::new(scope, name.as_str(), id),
-        }
-    }
 }
 
 fn first_place<T>(list: &OneOrMany<T>) -> Option<Place> {
@@ -468,8 +447,10 @@ fn first_place<T>(list: &OneOrMany<T>) -> Option<Place> {
 }
 
 fn nat_interface(scope: &str, entry: &Named<file::NatGateway>) -> Identity<Eni> {
-    let id = entry.value.as_ref().and_then(|file| given(&file.interface_id)).copied();
-    Identity::new(scope, &entry.key, id)
+    let file = entry.value.as_ref();
+    let id = file.and_then(|file| given(&file.interface_id)).copied();
+    let name = file.and_then(|file| given(&file.interface_name));
+    Identity::new(scope, name.map_or(&entry.key, Name::as_str), id)
 }
 
 fn only_interface(scope: &str, entry: &Named<file::Instance>, file: &file::Instance) -> Identity<Eni> {
@@ -485,11 +466,9 @@ pub(super) fn interface_name(instance: &str, index: usize) -> String {
 }
 
 fn interface_of(scope: &str, entry: &Named<file::Instance>, index: usize, file: &file::Interface) -> Identity<Eni> {
-    let title = match given(&file.name) {
-        Some(name) => Title::Name(name),
-        None => Title::Key(interface_name(&entry.key, index)),
-    };
-    title.identity(scope, given(&file.id).copied())
+    let own = given(&file.name).map(Name::to_string);
+    let key = own.unwrap_or_else(|| interface_name(&entry.key, index));
+    Identity::new(scope, &key, given(&file.id).copied())
 }
 
 type EndpointSubnet<'f> = (&'f str, Place, Option<&'f Or<IpAddr, file::EndpointInterface>>);
@@ -524,9 +503,7 @@ fn endpoint_interface(
         Some(Or::Full(file)) => Some(file),
         Some(Or::Short(_)) | None => None,
     };
-    let title = match file.and_then(|file| given(&file.name)) {
-        Some(name) => Title::Name(name),
-        None => Title::Key(endpoint_interface_name(&entry.key, subnet)),
-    };
-    title.identity(scope, file.and_then(|file| given(&file.id)).copied())
+    let own = file.and_then(|file| given(&file.name)).map(Name::to_string);
+    let key = own.unwrap_or_else(|| endpoint_interface_name(&entry.key, subnet));
+    Identity::new(scope, &key, file.and_then(|file| given(&file.id)).copied())
 }

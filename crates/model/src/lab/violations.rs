@@ -98,6 +98,7 @@ fn values_of(problem: &Problem) -> Vec<String> {
             vec![destination.to_string()]
         }
         Problem::EdgeRoute { destination }
+        | Problem::LocalElsewhere { destination }
         | Problem::RouteExists { destination }
         | Problem::RouteOfEndpoint { destination } => {
             vec![destination.to_string()]
@@ -142,6 +143,7 @@ fn rival(problem: &Problem) -> Option<ResourceRef> {
         | Problem::EntryDuplicate { .. }
         | Problem::Family { .. }
         | Problem::LimitExceeded { .. }
+        | Problem::LocalElsewhere { .. }
         | Problem::MoreSpecificThanLocal { .. }
         | Problem::None { .. }
         | Problem::NotAttached { .. }
