@@ -20,10 +20,7 @@ impl Client {
     /// Errors: what [`absent`] says.
     pub(crate) fn connect(socket: &Path) -> anyhow::Result<Self> {
         let stream = UnixStream::connect(socket).map_err(|error| absent(socket, &error))?;
-        Ok(Self {
-            stream: BufReader::new(stream),
-            socket: socket.display().to_string(),
-        })
+        Ok(Self { stream: BufReader::new(stream), socket: socket.display().to_string() })
     }
 
     /// Gives up waiting for a reply after so long.
@@ -38,15 +35,9 @@ impl Client {
         let mut line = control::encode(request)?;
         line.push('\n');
         let gone = || format!("the vpcd of {} has gone; its log says why", self.socket);
-        self.stream
-            .get_mut()
-            .write_all(line.as_bytes())
-            .with_context(gone)?;
+        self.stream.get_mut().write_all(line.as_bytes()).with_context(gone)?;
         let mut line = String::new();
-        let read = (&mut self.stream)
-            .take(MAX_LINE + 1)
-            .read_line(&mut line)
-            .with_context(gone)?;
+        let read = (&mut self.stream).take(MAX_LINE + 1).read_line(&mut line).with_context(gone)?;
         if read == 0 {
             bail!(gone());
         }
@@ -68,11 +59,7 @@ pub(crate) fn ask(socket: &Path, request: &Request) -> anyhow::Result<Reply> {
 pub(crate) fn unexpected(reply: &Reply) -> anyhow::Error {
     let line = control::encode(reply).unwrap_or_default();
     let start: String = line.chars().take(80).collect();
-    Failure::new(
-        FailureKind::Failed,
-        format!("the daemon answered something else: {start}"),
-    )
-    .into()
+    Failure::new(FailureKind::Failed, format!("the daemon answered something else: {start}")).into()
 }
 
 /// Why there is no connection, and what to do.
@@ -80,9 +67,7 @@ fn absent(socket: &Path, error: &io::Error) -> anyhow::Error {
     let socket = socket.display();
     let kind = error.kind();
     if kind == io::ErrorKind::NotFound {
-        anyhow!(
-            "no vpcd listens on {socket}; start one with `vpcd --lab FILE`, or say where it listens with --socket"
-        )
+        anyhow!("no vpcd listens on {socket}; start one with `vpcd --lab FILE`, or say where it listens with --socket")
     } else if kind == io::ErrorKind::ConnectionRefused {
         anyhow!("the vpcd of {socket} has ended without cleaning up; start it again")
     } else if kind == io::ErrorKind::PermissionDenied {

@@ -63,9 +63,7 @@ fn run(options: Options) -> anyhow::Result<ExitCode> {
         Command::Completions { shell } => command::completions::run(shell),
         Command::Exec { name, command } => command::exec::run(socket, &name, &command),
         Command::Explain { name, packet, json } => command::explain::run(socket, name, packet, json),
-        Command::Lab {
-            command: LabCommand::Check { file },
-        } => command::lab::check(&file),
+        Command::Lab { command: LabCommand::Check { file } } => command::lab::check(&file),
         Command::Show { kind, json, yaml } => command::show::run(socket, kind, json, yaml),
         Command::Stages { json } => command::stages::run(json),
         Command::Status { json } => command::status::run(socket, json),

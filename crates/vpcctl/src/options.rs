@@ -117,10 +117,7 @@ fn kind_parser() -> impl TypedValueParser<Value = ResourceKind> {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text
-        .trim_end_matches('s')
-        .parse()
-        .map_err(|_| "not a number of seconds".to_owned())?;
+    let seconds: f64 = text.trim_end_matches('s').parse().map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
@@ -144,9 +141,7 @@ mod tests {
         };
         assert_eq!(kind("sg"), ResourceKind::SecurityGroups);
         assert_eq!(kind("route-tables"), ResourceKind::RouteTables);
-        let error = Options::try_parse_from(["vpcctl", "show", "routing-tables"])
-            .unwrap_err()
-            .to_string();
+        let error = Options::try_parse_from(["vpcctl", "show", "routing-tables"]).unwrap_err().to_string();
         assert!(error.contains("route-tables"), "{error}");
     }
 

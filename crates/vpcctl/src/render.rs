@@ -16,10 +16,7 @@ pub(crate) fn aligned(table: &Table) -> String {
     let widths: Vec<usize> = (0..table.columns.len()).map(width).collect();
     let mut text = String::new();
     for line in lines() {
-        let cells = line
-            .iter()
-            .zip(&widths)
-            .map(|(cell, &width)| format!("{cell:width$}"));
+        let cells = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
         text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         text.push('\n');
     }
@@ -29,9 +26,7 @@ pub(crate) fn aligned(table: &Table) -> String {
 /// Prints to standard output.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .context("cannot write to standard output")
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
 /// Prints a value as JSON, for programs and people.
@@ -43,9 +38,7 @@ pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Whether the reader of our output has seen enough, as `head` does.
 pub(crate) fn is_closed_output(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
         && error.to_string().contains("standard output")
 }
 
@@ -55,22 +48,13 @@ mod tests {
 
     fn table(columns: &[&str], rows: &[&[&str]]) -> Table {
         let owned = |cells: &[&str]| cells.iter().map(|&cell| cell.to_owned()).collect();
-        Table {
-            columns: owned(columns),
-            rows: rows.iter().map(|row| owned(row)).collect(),
-        }
+        Table { columns: owned(columns), rows: rows.iter().map(|row| owned(row)).collect() }
     }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
-        let table = table(
-            &["NAME", "ID", "VPC"],
-            &[&["a-long-name", "x", "v"], &["ü", "-", ""]],
-        );
-        assert_eq!(
-            aligned(&table),
-            "NAME         ID  VPC\na-long-name  x   v\nü            -\n"
-        );
+        let table = table(&["NAME", "ID", "VPC"], &[&["a-long-name", "x", "v"], &["ü", "-", ""]]);
+        assert_eq!(aligned(&table), "NAME         ID  VPC\na-long-name  x   v\nü            -\n");
     }
 
     #[test]
@@ -80,9 +64,6 @@ mod tests {
 
     #[test]
     fn rows_of_other_lengths_do_no_harm() {
-        assert_eq!(
-            aligned(&table(&["A", "B"], &[&["1"], &["1", "2", "3"]])),
-            "A  B\n1\n1  2\n"
-        );
+        assert_eq!(aligned(&table(&["A", "B"], &[&["1"], &["1", "2", "3"]])), "A  B\n1\n1  2\n");
     }
 }

@@ -267,3 +267,6 @@ impl Plan {
         plan
     }
 }
+
+#[cfg(test)]
+mod tests;

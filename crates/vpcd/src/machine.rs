@@ -101,7 +101,9 @@ impl Machine {
         match failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
             None => Ok(prepared),
             Some(error) => {
-                self.take_back(prepared);
+                let (links, finish) = prepared.split();
+                drop(links);
+                self.take_back(finish);
                 Err(error)
             }
         }
@@ -182,10 +184,9 @@ impl Machine {
         });
     }
 
-    /// Undoes what [`Machine::prepare`] did.
-    pub(crate) fn take_back(&self, prepared: Prepared) {
-        let Prepared { links, made, changed } = prepared;
-        drop(links);
+    /// Undoes what [`Machine::prepare`] did, apart from the links, which are closed by being dropped.
+    pub(crate) fn take_back(&self, finish: Finish) {
+        let Finish { made, changed } = finish;
         for change in &changed {
             let Some(ns) = self.namespaces.get(&change.namespace) else {
                 continue;

@@ -1,4 +1,4 @@
-//! The daemon: brings links, engine and control socket together.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod control;

@@ -71,12 +71,15 @@ impl Publisher {
             interfaces_removed: plan.close,
             interfaces_changed: plan.namespaces.values().map(|work| work.change.len()).sum(),
         };
-        let installed = self.worker.install(Installation {
-            snapshot: Arc::clone(&snapshot),
-            remove: plan.remove.clone(),
-            renumber: plan.renumber.clone(),
-            add: links,
-        })?;
+        let installation =
+            Installation { snapshot: Arc::clone(&snapshot), remove: plan.remove, renumber: plan.renumber, add: links };
+        let installed = match self.worker.install(installation) {
+            Ok(installed) => installed,
+            Err(stopped) => {
+                self.machine.take_back(finish);
+                return Err(stopped.into());
+            }
+        };
         // The worker has given up the old tables; freeing them is done here, too.
         self.snapshot = snapshot;
         self.layout = Arc::new(layout);

@@ -383,3 +383,6 @@ fn dashes<const N: usize>() -> [String; N] {
 fn or_one(rows: Vec<Vec<String>>, one: impl FnOnce() -> Vec<String>) -> Vec<Vec<String>> {
     if rows.is_empty() { vec![one()] } else { rows }
 }
+
+#[cfg(test)]
+mod tests;

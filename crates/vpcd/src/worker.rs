@@ -231,3 +231,6 @@ fn clock() -> u64 {
     let time = seconds + Duration::from_nanos(u64::try_from(now.tv_nsec).unwrap_or_default());
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,8 @@
 //! A real daemon, real TUN devices, real sockets. Needs root; says so and passes without.
 
+// The helpers fail as the tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
 mod support;
 
 use std::time::Duration;
@@ -260,9 +263,11 @@ fn moving_a_route_loses_no_packet_of_another_flow() {
     sender.connect("10.0.2.10:7000").unwrap();
     let counter = std::thread::spawn(move || {
         let mut seen = vec![0_u8; PACKETS as usize];
-        let mut buffer = [0; 64];
-        while seen.iter().any(|&count| count == 0) && receiver.recv(&mut buffer).is_ok() {
-            seen[u32::from_be_bytes([buffer[0], buffer[1], buffer[2], buffer[3]]) as usize] += 1;
+        let (mut buffer, mut missing) = ([0; 4], PACKETS);
+        while missing > 0 && receiver.recv(&mut buffer).is_ok() {
+            let count = &mut seen[u32::from_be_bytes(buffer) as usize];
+            missing -= u32::from(*count == 0);
+            *count += 1;
         }
         seen
     });
@@ -334,4 +339,49 @@ fn a_hundred_instances_are_there_within_seconds() {
     );
     assert!(place.namespaces().is_empty());
     assert!(started < PATIENCE);
+}
+
+#[test]
+fn the_service_manager_is_told() {
+    let Some(place) = Place::new() else { return };
+    let manager = std::os::unix::net::UnixDatagram::bind(place.path("notify")).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut child = place.vpcd(&[]).env("NOTIFY_SOCKET", place.path("notify")).spawn().unwrap();
+    let mut buffer = [0; 100];
+    let mut next = || {
+        let length = manager.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).trim().to_owned()
+    };
+    assert_eq!(next(), "READY=1");
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(next(), "STOPPING=1");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn without_privileges_it_says_what_is_missing() {
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65534;
+    let Some(place) = Place::new() else { return };
+    let mut command = place.vpcd(&[]);
+    let output = match command.uid(NOBODY).gid(NOBODY).output() {
+        Ok(output) => output,
+        Err(error) => {
+            println!("skipped: nobody may not run the binary: {error}");
+            return;
+        }
+    };
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("CAP_NET_ADMIN") && message.contains("run as root"), "{message}");
+}
+
+#[test]
+fn show_yaml_is_a_lab_file_of_the_same_network() {
+    use vpc_model::control::{Reply, Request};
+    let Some(place) = Place::new() else { return };
+    let daemon = place.start(TWO_SUBNETS, &[]);
+    let reply = daemon.ask(&Request::Lab {}).unwrap();
+    let Reply::Lab { text } = reply else { panic!("{reply:?}") };
+    assert!(!daemon.apply(&text).unwrap().changed, "{text}");
 }

@@ -31,13 +31,10 @@ fn summary(applied: &Applied) -> String {
         (applied.interfaces_removed, "interface", "removed"),
         (applied.interfaces_changed, "interface", "changed"),
     ];
-    let parts = parts
-        .iter()
-        .filter(|(count, _, _)| *count > 0)
-        .map(|(count, noun, verb)| {
-            let plural = if *count == 1 { "" } else { "s" };
-            format!(", {count} {noun}{plural} {verb}")
-        });
+    let parts = parts.iter().filter(|(count, _, _)| *count > 0).map(|(count, noun, verb)| {
+        let plural = if *count == 1 { "" } else { "s" };
+        format!(", {count} {noun}{plural} {verb}")
+    });
     format!("applied, generation {generation}{}\n", parts.collect::<String>())
 }
 
@@ -47,27 +44,12 @@ mod tests {
 
     #[test]
     fn the_summary_says_what_was_done_and_nothing_else() {
-        let applied = Applied {
-            generation: 7,
-            changed: true,
-            namespaces_made: 1,
-            interfaces_made: 2,
-            ..Applied::default()
-        };
-        assert_eq!(
-            summary(&applied),
-            "applied, generation 7, 1 namespace made, 2 interfaces made\n"
-        );
-        let applied = Applied {
-            generation: 7,
-            changed: true,
-            ..Applied::default()
-        };
+        let applied =
+            Applied { generation: 7, changed: true, namespaces_made: 1, interfaces_made: 2, ..Applied::default() };
+        assert_eq!(summary(&applied), "applied, generation 7, 1 namespace made, 2 interfaces made\n");
+        let applied = Applied { generation: 7, changed: true, ..Applied::default() };
         assert_eq!(summary(&applied), "applied, generation 7\n");
-        let applied = Applied {
-            generation: 7,
-            ..Applied::default()
-        };
+        let applied = Applied { generation: 7, ..Applied::default() };
         assert_eq!(summary(&applied), "unchanged, generation 7\n");
     }
 }

@@ -39,9 +39,8 @@ pub(crate) fn run(socket: &Path, name: &str, command: &[OsString]) -> anyhow::Re
 /// Moves this process into a network namespace, with a `/sys` that shows it, as `ip netns exec` does.
 fn enter(namespace: &str) -> anyhow::Result<()> {
     let path = Path::new("/run/netns").join(namespace);
-    let ns = rustix::fs::open(&path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).with_context(|| {
-        format!("namespace {namespace} has gone; apply the lab file again to make it anew")
-    })?;
+    let ns = rustix::fs::open(&path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .with_context(|| format!("namespace {namespace} has gone; apply the lab file again to make it anew"))?;
     move_into_link_name_space(ns.as_fd(), Some(LinkNameSpaceType::Network)).map_err(|errno| {
         if errno == Errno::PERM {
             anyhow!("may not enter namespace {namespace}; run as root")
@@ -62,8 +61,5 @@ fn own_mounts() -> rustix::io::Result<()> {
         reason = "deprecated for the sake of CLONE_FILES, which splits the descriptor table; this flag does not"
     )]
     rustix::thread::unshare(UnshareFlags::NEWNS)?;
-    rustix::mount::mount_change(
-        "/",
-        MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
-    )
+    rustix::mount::mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
 }

@@ -21,9 +21,7 @@ pub(crate) fn check(file: &Path) -> anyhow::Result<ExitCode> {
 pub(crate) fn load(file: &Path) -> anyhow::Result<(String, String)> {
     if file == Path::new("-") {
         let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .context("cannot read standard input")?;
+        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
         return Ok(("(standard input)".to_owned(), text));
     }
     let name = file.display().to_string();

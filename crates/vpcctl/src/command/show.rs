@@ -8,12 +8,7 @@ use vpc_model::control::{Reply, Request, ResourceKind};
 use crate::client::{ask, unexpected};
 use crate::render::{aligned, print, print_json};
 
-pub(crate) fn run(
-    socket: &Path,
-    kind: Option<ResourceKind>,
-    json: bool,
-    yaml: bool,
-) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(socket: &Path, kind: Option<ResourceKind>, json: bool, yaml: bool) -> anyhow::Result<ExitCode> {
     let request = if yaml {
         Request::Lab {}
     } else if json {

@@ -33,16 +33,9 @@ pub(crate) fn run(json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn describe(stage: StageId) -> Stage {
-    let reasons = stage.reasons().iter().map(|reason| Reason {
-        code: reason.code(),
-        doc: reason.doc(),
-        aws: reason.aws(),
-    });
-    Stage {
-        stage,
-        doc: stage.doc(),
-        reasons: reasons.collect(),
-    }
+    let reasons =
+        stage.reasons().iter().map(|reason| Reason { code: reason.code(), doc: reason.doc(), aws: reason.aws() });
+    Stage { stage, doc: stage.doc(), reasons: reasons.collect() }
 }
 
 /// A row for the stage, and one below it for each of its reasons.
@@ -53,10 +46,7 @@ fn table(stages: &[Stage]) -> Table {
         let reasons = stage.reasons.iter();
         std::iter::once(head).chain(reasons.map(|r| row(["", r.code, r.aws.unwrap_or("-"), r.doc])))
     });
-    Table {
-        columns: row(["STAGE", "REASON", "REACHABILITY-ANALYZER", "MEANING"]),
-        rows: rows.collect(),
-    }
+    Table { columns: row(["STAGE", "REASON", "REACHABILITY-ANALYZER", "MEANING"]), rows: rows.collect() }
 }
 
 #[cfg(test)]
@@ -69,10 +59,6 @@ mod tests {
         let stages: Vec<Stage> = StageId::ALL.iter().map(|&stage| describe(stage)).collect();
         let text = aligned(&table(&stages));
         assert_eq!(text.lines().count(), 1 + StageId::ALL.len() + DropReason::COUNT);
-        assert!(
-            DropReason::ALL
-                .iter()
-                .all(|reason| text.contains(reason.code()) && text.contains(reason.doc()))
-        );
+        assert!(DropReason::ALL.iter().all(|reason| text.contains(reason.code()) && text.contains(reason.doc())));
     }
 }

@@ -68,15 +68,10 @@ fn links(links: &[LinkStatus]) -> Table {
             link.coalesced.to_string(),
             link.offloads.clone(),
             counts(&link.drops),
-            link.lost
-                .as_ref()
-                .map_or_else(|| "up".to_owned(), |why| format!("lost: {why}")),
+            link.lost.as_ref().map_or_else(|| "up".to_owned(), |why| format!("lost: {why}")),
         ]
     };
-    Table {
-        columns: columns.map(str::to_owned).to_vec(),
-        rows: links.iter().map(row).collect(),
-    }
+    Table { columns: columns.map(str::to_owned).to_vec(), rows: links.iter().map(row).collect() }
 }
 
 /// `no_route 3, too_big 1`, or `none`.
@@ -84,10 +79,7 @@ fn counts(drops: &BTreeMap<String, u64>) -> String {
     if drops.is_empty() {
         return "none".to_owned();
     }
-    let counts: Vec<String> = drops
-        .iter()
-        .map(|(reason, count)| format!("{reason} {count}"))
-        .collect();
+    let counts: Vec<String> = drops.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
     counts.join(", ")
 }
 
@@ -104,36 +96,20 @@ mod tests {
             generation: 7,
             flows: 3,
             tun: "vnet".to_owned(),
-            packets: Packets {
-                received: 12,
-                forwarded: 8,
-                forwarded_bytes: 800,
-                originated: 1,
-                walks: 4,
-            },
+            packets: Packets { received: 12, forwarded: 8, forwarded_bytes: 800, originated: 1, walks: 4 },
             drops: BTreeMap::from([("no_route".to_owned(), 3), ("too_big".to_owned(), 1)]),
             links: vec![LinkStatus {
                 owner: "h1".to_owned(),
                 namespace: "h1".to_owned(),
                 interface: "eth0".to_owned(),
                 lost: Some("the device is gone".to_owned()),
-                rx: LinkTraffic {
-                    packets: 1,
-                    segments: 45,
-                    bytes: 64000,
-                },
+                rx: LinkTraffic { packets: 1, segments: 45, bytes: 64000 },
                 ..LinkStatus::default()
             }],
         };
         let text = text(&status);
-        assert!(
-            text.starts_with("vpcd 1.2.3, pid 42, generation 7, 3 flows, TUN back end vnet\n"),
-            "{text}"
-        );
+        assert!(text.starts_with("vpcd 1.2.3, pid 42, generation 7, 3 flows, TUN back end vnet\n"), "{text}");
         assert!(text.contains("\ndropped: no_route 3, too_big 1\n"), "{text}");
-        assert!(
-            text.contains("45") && text.ends_with("lost: the device is gone\n"),
-            "{text}"
-        );
+        assert!(text.contains("45") && text.ends_with("lost: the device is gone\n"), "{text}");
     }
 }

@@ -15,11 +15,7 @@ use crate::render::print;
 /// How often a daemon that is not there yet is looked for.
 const PAUSE: Duration = Duration::from_millis(20);
 
-pub(crate) fn run(
-    socket: &Path,
-    timeout: Option<Duration>,
-    generation: Option<u64>,
-) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(socket: &Path, timeout: Option<Duration>, generation: Option<u64>) -> anyhow::Result<ExitCode> {
     // A person or script waits; virtual time has no place here.
     #[allow(clippy::disallowed_methods)]
     let start = Instant::now();

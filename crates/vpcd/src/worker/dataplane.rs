@@ -229,7 +229,7 @@ impl Links {
 /// Only packets of several pages have use for it, and of those only unfinished ones come here.
 /// Source: io.md §1.4.
 #[inline]
-fn header_length(packet: &PacketBuf) -> u16 {
+pub(super) fn header_length(packet: &PacketBuf) -> u16 {
     const TCP_CHECKSUM: u16 = 16;
     const UDP_HEADER: u16 = 8;
     let Some(partial) = packet.offload.partial else {

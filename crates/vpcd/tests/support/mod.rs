@@ -150,33 +150,28 @@ impl Daemon<'_> {
 
     pub(crate) fn ask(&self, request: &Request) -> Result<Reply, Failure> {
         let line = control::encode(request).unwrap();
-        match control::decode(&self.ask_raw(line.as_bytes())).unwrap() {
-            Reply::Error(failure) => Err(failure),
-            reply => Ok(reply),
-        }
+        let reply = control::decode(&self.ask_raw(line.as_bytes())).unwrap();
+        if let Reply::Error(failure) = reply { Err(failure) } else { Ok(reply) }
     }
 
     pub(crate) fn apply(&self, lab: &str) -> Result<Applied, Failure> {
         let request = Request::Apply { file: "next.yaml".to_owned(), text: self.place.filled(lab) };
-        match self.ask(&request)? {
-            Reply::Applied(applied) => Ok(applied),
-            other => panic!("{other:?}"),
-        }
+        let reply = self.ask(&request)?;
+        let Reply::Applied(applied) = reply else { panic!("{reply:?}") };
+        Ok(applied)
     }
 
     pub(crate) fn status(&self) -> Status {
-        match self.ask(&Request::Status {}) {
-            Ok(Reply::Status(status)) => status,
-            other => panic!("{other:?}"),
-        }
+        let reply = self.ask(&Request::Status {});
+        let Ok(Reply::Status(status)) = reply else { panic!("{reply:?}") };
+        status
     }
 
     pub(crate) fn explain(&self, sender: &str, packet: &str) -> Explanation {
         let request = Request::Explain { sender: sender.to_owned(), packet: packet.to_owned() };
-        match self.ask(&request) {
-            Ok(Reply::Explained(explanation)) => explanation,
-            other => panic!("{other:?}"),
-        }
+        let reply = self.ask(&request);
+        let Ok(Reply::Explained(explanation)) = reply else { panic!("{reply:?}") };
+        explanation
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
