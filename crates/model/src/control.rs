@@ -154,10 +154,7 @@ impl Failure {
     /// A failure of this kind.
     #[must_use]
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-        }
+        Self { kind, message: message.into() }
     }
 }
 
@@ -348,9 +345,7 @@ impl FromStr for ResourceKind {
             .iter()
             .copied()
             .find(|kind| kind.name() == wanted || kind.aliases().contains(&wanted.as_str()))
-            .ok_or_else(|| UnknownKind {
-                text: text.to_owned(),
-            })
+            .ok_or_else(|| UnknownKind { text: text.to_owned() })
     }
 }
 
@@ -401,9 +396,7 @@ pub enum ControlError {
 /// Errors: none for the messages of this module.
 pub fn encode<T: Serialize>(message: &T) -> Result<String, ControlError> {
     let mut object = Map::from_iter([("version".to_owned(), VERSION.into())]);
-    object.extend(fields(
-        serde_json::to_value(message).map_err(ControlError::Message)?,
-    )?);
+    object.extend(fields(serde_json::to_value(message).map_err(ControlError::Message)?)?);
     Ok(Value::Object(object).to_string())
 }
 

@@ -5,14 +5,8 @@ use crate::explain::{Step, Verdict};
 
 fn requests() -> Vec<Request> {
     let mut requests = vec![
-        Request::Apply {
-            file: "lab.yaml".to_owned(),
-            text: "vpcs:\n  a: {cidr: 10.0.0.0/16}\n".to_owned(),
-        },
-        Request::Explain {
-            sender: "h1".to_owned(),
-            packet: "tcp 10.0.1.10:1 > 10.0.2.10:2".to_owned(),
-        },
+        Request::Apply { file: "lab.yaml".to_owned(), text: "vpcs:\n  a: {cidr: 10.0.0.0/16}\n".to_owned() },
+        Request::Explain { sender: "h1".to_owned(), packet: "tcp 10.0.1.10:1 > 10.0.2.10:2".to_owned() },
         Request::Lab {},
         Request::Namespace { of: "h1".to_owned() },
         Request::Resources { kind: None },
@@ -30,38 +24,18 @@ fn requests() -> Vec<Request> {
 
 fn replies() -> Vec<Reply> {
     vec![
-        Reply::Applied(Applied {
-            generation: u64::MAX,
-            changed: true,
-            ..Applied::default()
-        }),
-        Reply::Error(Failure::new(
-            FailureKind::InvalidLab,
-            "lab.yaml:1:1: no\nlab.yaml:2:1: no",
-        )),
+        Reply::Applied(Applied { generation: u64::MAX, changed: true, ..Applied::default() }),
+        Reply::Error(Failure::new(FailureKind::InvalidLab, "lab.yaml:1:1: no\nlab.yaml:2:1: no")),
         Reply::Explained(Explanation {
             question: "h1 > tcp".to_owned(),
-            steps: vec![Step::Hop {
-                place: "eni h1".to_owned(),
-                packet: "tcp".to_owned(),
-            }],
-            verdict: Verdict::Send {
-                to: "h2".to_owned(),
-                packet: "tcp".to_owned(),
-                mtu: 9001,
-            },
+            steps: vec![Step::Hop { place: "eni h1".to_owned(), packet: "tcp".to_owned() }],
+            verdict: Verdict::Send { to: "h2".to_owned(), packet: "tcp".to_owned(), mtu: 9001 },
             generation: 3,
         }),
-        Reply::Lab {
-            text: "vpcs: {}\n".to_owned(),
-        },
-        Reply::Namespace {
-            namespace: "h1".to_owned(),
-        },
+        Reply::Lab { text: "vpcs: {}\n".to_owned() },
+        Reply::Namespace { namespace: "h1".to_owned() },
         Reply::Ready { generation: 1 },
-        Reply::Resources {
-            resources: serde_json::json!([{"id": "vpc-1"}]),
-        },
+        Reply::Resources { resources: serde_json::json!([{"id": "vpc-1"}]) },
         Reply::Status(Status {
             release: "0.1.0".to_owned(),
             pid: 7,
@@ -83,10 +57,7 @@ fn replies() -> Vec<Reply> {
                 drops: BTreeMap::new(),
             }],
         }),
-        Reply::Table(Table {
-            columns: vec!["NAME".to_owned()],
-            rows: vec![vec!["a".to_owned()]],
-        }),
+        Reply::Table(Table { columns: vec!["NAME".to_owned()], rows: vec![vec!["a".to_owned()]] }),
     ]
 }
 
@@ -108,16 +79,10 @@ fn every_message_is_one_line_and_comes_back_as_it_was() {
 
 #[test]
 fn the_form_on_the_wire_stays_what_it_is() {
-    let line = encode(&Request::Table {
-        kind: Some(ResourceKind::RouteTables),
-    })
-    .unwrap();
+    let line = encode(&Request::Table { kind: Some(ResourceKind::RouteTables) }).unwrap();
     assert_eq!(line, r#"{"version":1,"request":"table","kind":"route-tables"}"#);
     let line = encode(&Reply::Error(Failure::new(FailureKind::NotFound, "no 'h9'"))).unwrap();
-    assert_eq!(
-        line,
-        r#"{"version":1,"reply":"error","kind":"not-found","message":"no 'h9'"}"#
-    );
+    assert_eq!(line, r#"{"version":1,"reply":"error","kind":"not-found","message":"no 'h9'"}"#);
 }
 
 #[test]
@@ -131,28 +96,13 @@ fn what_is_wrong_with_a_line_is_said() {
         (r#"{"request":"status"}"#, "no field \"version\""),
         (r#"{"version":"1","request":"status"}"#, "no field \"version\""),
         (r#"{"version":-1,"request":"status"}"#, "no field \"version\""),
-        (
-            r#"{"version":2,"request":"status"}"#,
-            "of version 2 of the protocol and this is version 1",
-        ),
+        (r#"{"version":2,"request":"status"}"#, "of version 2 of the protocol and this is version 1"),
         (r#"{"version":1}"#, "request"),
-        (
-            r#"{"version":1,"request":"dance"}"#,
-            "unknown variant `dance`, expected one of `apply`, `explain`",
-        ),
+        (r#"{"version":1,"request":"dance"}"#, "unknown variant `dance`, expected one of `apply`, `explain`"),
         (r#"{"version":1,"request":7}"#, "expected"),
-        (
-            r#"{"version":1,"request":"apply","file":"x"}"#,
-            "missing field `text`",
-        ),
-        (
-            r#"{"version":1,"request":"status","verbose":true}"#,
-            "unknown field `verbose`",
-        ),
-        (
-            r#"{"version":1,"request":"wait","generation":"soon"}"#,
-            "invalid type",
-        ),
+        (r#"{"version":1,"request":"apply","file":"x"}"#, "missing field `text`"),
+        (r#"{"version":1,"request":"status","verbose":true}"#, "unknown field `verbose`"),
+        (r#"{"version":1,"request":"wait","generation":"soon"}"#, "invalid type"),
         (
             r#"{"version":1,"request":"table","kind":"vpcz"}"#,
             "'vpcz' is not a kind of resource; there is egress-only-gateways",
