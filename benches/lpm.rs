@@ -5,12 +5,7 @@
 //! addresses in the same order, and the median of the pairs counts, so that a noisy neighbour hurts both alike.
 //! `… -- --compare [PAIRS] TABLE` takes only the tables whose name contains TABLE.
 
-#![allow(
-    missing_docs,
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "a benchmark with a stopwatch"
-)]
+#![allow(missing_docs, clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark with a stopwatch")]
 
 use std::alloc::System;
 use std::hint::black_box;
@@ -44,11 +39,7 @@ const KEYS: usize = 1 << 18;
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     if let Some(at) = args.iter().position(|arg| arg == "--compare") {
-        let mut rest = args
-            .iter()
-            .skip(at + 1)
-            .filter(|arg| !arg.starts_with('-'))
-            .peekable();
+        let mut rest = args.iter().skip(at + 1).filter(|arg| !arg.starts_with('-')).peekable();
         let pairs = rest.peek().and_then(|arg| arg.parse().ok());
         if pairs.is_some() {
             rest.next();

@@ -21,16 +21,10 @@ pub(crate) fn run(pairs: usize, filter: &str) {
     println!(
         "{KEYS} addresses a pass, median of {pairs} pairs (ours, theirs, theirs, ours), one thread, its CPU time\n"
     );
-    for (name, routes) in real::tables_v4()
-        .into_iter()
-        .filter(|(name, _)| name.contains(filter))
-    {
+    for (name, routes) in real::tables_v4().into_iter().filter(|(name, _)| name.contains(filter)) {
         compare::<u32>(&name, &routes, pairs);
     }
-    for (name, routes) in real::tables_v6()
-        .into_iter()
-        .filter(|(name, _)| name.contains(filter))
-    {
+    for (name, routes) in real::tables_v6().into_iter().filter(|(name, _)| name.contains(filter)) {
         compare::<u128>(&name, &routes, pairs);
     }
 }
@@ -38,14 +32,8 @@ pub(crate) fn run(pairs: usize, filter: &str) {
 fn compare<A: Family>(name: &str, routes: &[Route<A>], pairs: usize) {
     let kinds = A::kinds(routes, KEYS);
     println!("### {name}: {} prefixes\n", routes.len());
-    let heads: Vec<String> = kinds
-        .iter()
-        .map(|(kind, _)| format!("{kind} Mlps (ours / it)"))
-        .collect();
-    println!(
-        "| contender | {} | memory, bytes/prefix | build, ms | update, µs |",
-        heads.join(" | ")
-    );
+    let heads: Vec<String> = kinds.iter().map(|(kind, _)| format!("{kind} Mlps (ours / it)")).collect();
+    println!("| contender | {} | memory, bytes/prefix | build, ms | update, µs |", heads.join(" | "));
     println!("|---|{}--:|--:|--:|", "--:|".repeat(kinds.len()));
     let reference = A::contenders()[REFERENCE](routes);
     for build in A::contenders() {
@@ -67,11 +55,7 @@ fn compare<A: Family>(name: &str, routes: &[Route<A>], pairs: usize) {
         let update = update_time(&mut contender, routes)
             .map_or("-".to_owned(), |time| format!("{:.2}", time.as_secs_f64() * 1e6));
         let built_in = built_in.as_secs_f64() * 1e3;
-        println!(
-            "| {} | {} | {per_prefix:.1} | {built_in:.3} | {update} |",
-            contender.name,
-            cells.join(" | ")
-        );
+        println!("| {} | {} | {per_prefix:.1} | {built_in:.3} | {update} |", contender.name, cells.join(" | "));
     }
     println!();
 }
@@ -89,10 +73,7 @@ fn interleaved<A>(ours: &Contender<A>, theirs: &Contender<A>, keys: &[A], pairs:
     let (mut rates, mut ratios): (Vec<f64>, Vec<f64>) = (0..pairs)
         .map(|_| {
             let (before, first, second, after) = (time(ours), time(theirs), time(theirs), time(ours));
-            (
-                2.0 * KEYS as f64 / (first + second) / 1e6,
-                (first + second) / (before + after),
-            )
+            (2.0 * KEYS as f64 / (first + second) / 1e6, (first + second) / (before + after))
         })
         .unzip();
     (median(&mut rates), median(&mut ratios))
@@ -121,11 +102,7 @@ fn fastest_build<A>(routes: &[Route<A>], build: fn(&[Route<A>]) -> Contender<A>)
     let contender = build(routes);
     fastest = fastest.min(now() - started);
     // Contenders that can be updated are built twice, once to be updated.
-    let copies = if contender.update.is_some() && !contender.name.starts_with("ours") {
-        2
-    } else {
-        1
-    };
+    let copies = if contender.update.is_some() && !contender.name.starts_with("ours") { 2 } else { 1 };
     (contender, fastest / copies)
 }
 

@@ -81,24 +81,12 @@ impl Family for u128 {
     }
 
     fn contenders() -> Vec<Build<Self>> {
-        vec![
-            index6,
-            index6_batch,
-            table6,
-            fib6,
-            v6::prefix_trie,
-            v6::poptrie,
-            v6::treebitmap,
-            v6::iptrie,
-            v6::routemap,
-        ]
+        vec![index6, index6_batch, table6, fib6, v6::prefix_trie, v6::poptrie, v6::treebitmap, v6::iptrie, v6::routemap]
     }
 }
 
 fn prefixes<A: Family>(routes: &[Route<A>]) -> impl Iterator<Item = (Prefix, u32)> {
-    routes
-        .iter()
-        .filter_map(|route| Some((A::prefix(route)?, route.2)))
+    routes.iter().filter_map(|route| Some((A::prefix(route)?, route.2)))
 }
 
 /// What `build` leaves allocated.
@@ -109,8 +97,7 @@ fn weighed<T>(build: impl FnOnce() -> T) -> (T, usize) {
 }
 
 fn sum<A: Copy>(keys: &[A], lookup: impl Fn(A) -> u32) -> u32 {
-    keys.iter()
-        .fold(0, |sum: u32, &key| sum.wrapping_add(lookup(key)))
+    keys.iter().fold(0, |sum: u32, &key| sum.wrapping_add(lookup(key)))
 }
 
 /// Looks up in groups as a packet vector has, not all at once.
@@ -118,61 +105,34 @@ fn sum_batch<A: Copy>(keys: &[A], lookup: impl Fn(&[A], &mut [u32])) -> u32 {
     let mut found = [0_u32; 256];
     keys.chunks(found.len()).fold(0, |sum: u32, group| {
         lookup(group, &mut found);
-        found
-            .iter()
-            .take(group.len())
-            .fold(sum, |sum, &value| sum.wrapping_add(value))
+        found.iter().take(group.len()).fold(sum, |sum, &value| sum.wrapping_add(value))
     })
 }
 
 fn index4(routes: &[Route<u32>]) -> Contender<u32> {
     let (index, memory) = weighed(|| Index4::build(prefixes(routes)));
     let lookup = Box::new(move |keys: &[u32]| sum(keys, |key| index.lookup(key)));
-    Contender {
-        name: "ours",
-        memory,
-        lookup,
-        update: None,
-    }
+    Contender { name: "ours", memory, lookup, update: None }
 }
 
 fn index4_batch(routes: &[Route<u32>]) -> Contender<u32> {
     let (index, memory) = weighed(|| Index4::build(prefixes(routes)));
     let lookup = Box::new(move |keys: &[u32]| sum_batch(keys, |keys, found| index.lookup_batch(keys, found)));
-    Contender {
-        name: "ours, batch",
-        memory,
-        lookup,
-        update: None,
-    }
+    Contender { name: "ours, batch", memory, lookup, update: None }
 }
 
 fn dir24_batch(routes: &[Route<u32>]) -> Contender<u32> {
     let (index, memory) = weighed(|| Index4::with_layout(Layout4::Dir24, prefixes(routes)));
     let lookup = Box::new(move |keys: &[u32]| sum_batch(keys, |keys, found| index.lookup_batch(keys, found)));
-    Contender {
-        name: "ours, DIR-24-8, batch",
-        memory,
-        lookup,
-        update: None,
-    }
+    Contender { name: "ours, DIR-24-8, batch", memory, lookup, update: None }
 }
 
 fn table4(routes: &[Route<u32>]) -> Contender<u32> {
     let (table, memory) = weighed(|| prefixes(routes).collect::<Table<u32>>());
     let lookup = Box::new(move |keys: &[u32]| {
-        sum(keys, |key| {
-            table
-                .longest_match_v4(Ipv4Addr::from_bits(key))
-                .map_or(0, |(_, value)| *value)
-        })
+        sum(keys, |key| table.longest_match_v4(Ipv4Addr::from_bits(key)).map_or(0, |(_, value)| *value))
     });
-    Contender {
-        name: "ours, with prefix",
-        memory,
-        lookup,
-        update: None,
-    }
+    Contender { name: "ours, with prefix", memory, lookup, update: None }
 }
 
 fn fib4(routes: &[Route<u32>]) -> Contender<u32> {
@@ -180,8 +140,7 @@ fn fib4(routes: &[Route<u32>]) -> Contender<u32> {
     let reader = fib.reader();
     let lookup = Box::new(move |keys: &[u32]| {
         let mut reader = reader.clone();
-        keys.iter()
-            .fold(0, |sum: u32, &key| sum.wrapping_add(reader.lookup_v4(key)))
+        keys.iter().fold(0, |sum: u32, &key| sum.wrapping_add(reader.lookup_v4(key)))
     });
     let update = Box::new(move |routes: &[Route<u32>]| {
         for (prefix, value) in prefixes(routes) {
@@ -189,52 +148,27 @@ fn fib4(routes: &[Route<u32>]) -> Contender<u32> {
             fib.insert(prefix, value);
         }
     });
-    Contender {
-        name: "ours, updatable",
-        memory,
-        lookup,
-        update: Some(update),
-    }
+    Contender { name: "ours, updatable", memory, lookup, update: Some(update) }
 }
 
 fn index6(routes: &[Route<u128>]) -> Contender<u128> {
     let (index, memory) = weighed(|| Index6::build(prefixes(routes)));
     let lookup = Box::new(move |keys: &[u128]| sum(keys, |key| index.lookup(key)));
-    Contender {
-        name: "ours",
-        memory,
-        lookup,
-        update: None,
-    }
+    Contender { name: "ours", memory, lookup, update: None }
 }
 
 fn index6_batch(routes: &[Route<u128>]) -> Contender<u128> {
     let (index, memory) = weighed(|| Index6::build(prefixes(routes)));
-    let lookup =
-        Box::new(move |keys: &[u128]| sum_batch(keys, |keys, found| index.lookup_batch(keys, found)));
-    Contender {
-        name: "ours, batch",
-        memory,
-        lookup,
-        update: None,
-    }
+    let lookup = Box::new(move |keys: &[u128]| sum_batch(keys, |keys, found| index.lookup_batch(keys, found)));
+    Contender { name: "ours, batch", memory, lookup, update: None }
 }
 
 fn table6(routes: &[Route<u128>]) -> Contender<u128> {
     let (table, memory) = weighed(|| prefixes(routes).collect::<Table<u32>>());
     let lookup = Box::new(move |keys: &[u128]| {
-        sum(keys, |key| {
-            table
-                .longest_match_v6(Ipv6Addr::from_bits(key))
-                .map_or(0, |(_, value)| *value)
-        })
+        sum(keys, |key| table.longest_match_v6(Ipv6Addr::from_bits(key)).map_or(0, |(_, value)| *value))
     });
-    Contender {
-        name: "ours, with prefix",
-        memory,
-        lookup,
-        update: None,
-    }
+    Contender { name: "ours, with prefix", memory, lookup, update: None }
 }
 
 fn fib6(routes: &[Route<u128>]) -> Contender<u128> {
@@ -242,20 +176,14 @@ fn fib6(routes: &[Route<u128>]) -> Contender<u128> {
     let reader = fib.reader();
     let lookup = Box::new(move |keys: &[u128]| {
         let mut reader = reader.clone();
-        keys.iter()
-            .fold(0, |sum: u32, &key| sum.wrapping_add(reader.lookup_v6(key)))
+        keys.iter().fold(0, |sum: u32, &key| sum.wrapping_add(reader.lookup_v6(key)))
     });
     let update = Box::new(move |routes: &[Route<u128>]| {
         for (prefix, value) in prefixes(routes) {
             fib.apply([(prefix, None), (prefix, Some(value))]);
         }
     });
-    Contender {
-        name: "ours, updatable",
-        memory,
-        lookup,
-        update: Some(update),
-    }
+    Contender { name: "ours, updatable", memory, lookup, update: Some(update) }
 }
 
 /// The peers' types are the same for both families but for the address.
@@ -275,10 +203,7 @@ macro_rules! peers {
                 let (map, memory) = weighed(build);
                 let mut updated = build();
                 let lookup = Box::new(move |keys: &[$number]| {
-                    sum(keys, |key| {
-                        map.get_lpm(&(key, <$number>::BITS as u8))
-                            .map_or(0, |(_, value)| *value)
-                    })
+                    sum(keys, |key| map.get_lpm(&(key, <$number>::BITS as u8)).map_or(0, |(_, value)| *value))
                 });
                 let update = Box::new(move |routes: &[Route<$number>]| {
                     for &(addr, len, value) in routes {
@@ -286,38 +211,24 @@ macro_rules! peers {
                         updated.insert((addr, len), value);
                     }
                 });
-                Contender {
-                    name: "prefix-trie",
-                    memory,
-                    lookup,
-                    update: Some(update),
-                }
+                Contender { name: "prefix-trie", memory, lookup, update: Some(update) }
             }
 
             pub(super) fn poptrie(routes: &[Route<$number>]) -> Contender<$number> {
                 let build = || -> Poptrie<($number, u8), u32> {
-                    routes
-                        .iter()
-                        .map(|&(addr, len, value)| ((addr, len), value))
-                        .collect()
+                    routes.iter().map(|&(addr, len, value)| ((addr, len), value)).collect()
                 };
                 let (trie, memory) = weighed(build);
                 let mut updated = build();
-                let lookup = Box::new(move |keys: &[$number]| {
-                    sum(keys, |key| trie.lookup(key).copied().unwrap_or_default())
-                });
+                let lookup =
+                    Box::new(move |keys: &[$number]| sum(keys, |key| trie.lookup(key).copied().unwrap_or_default()));
                 let update = Box::new(move |routes: &[Route<$number>]| {
                     for &(addr, len, value) in routes {
                         updated.remove((addr, len));
                         updated.insert((addr, len), value);
                     }
                 });
-                Contender {
-                    name: "poptrie",
-                    memory,
-                    lookup,
-                    update: Some(update),
-                }
+                Contender { name: "poptrie", memory, lookup, update: Some(update) }
             }
 
             pub(super) fn treebitmap(routes: &[Route<$number>]) -> Contender<$number> {
@@ -331,11 +242,7 @@ macro_rules! peers {
                 let (table, memory) = weighed(build);
                 let mut updated = build();
                 let lookup = Box::new(move |keys: &[$number]| {
-                    sum(keys, |key| {
-                        table
-                            .longest_match(<$addr>::from_bits(key))
-                            .map_or(0, |(_, _, value)| *value)
-                    })
+                    sum(keys, |key| table.longest_match(<$addr>::from_bits(key)).map_or(0, |(_, _, value)| *value))
                 });
                 let update = Box::new(move |routes: &[Route<$number>]| {
                     for &(addr, len, value) in routes {
@@ -343,12 +250,7 @@ macro_rules! peers {
                         updated.insert(<$addr>::from_bits(addr), len.into(), value);
                     }
                 });
-                Contender {
-                    name: "treebitmap",
-                    memory,
-                    lookup,
-                    update: Some(update),
-                }
+                Contender { name: "treebitmap", memory, lookup, update: Some(update) }
             }
 
             pub(super) fn iptrie(routes: &[Route<$number>]) -> Contender<$number> {
@@ -361,15 +263,8 @@ macro_rules! peers {
                     }
                     map.compress()
                 });
-                let lookup = Box::new(move |keys: &[$number]| {
-                    sum(keys, |key| *map.lookup(&<$addr>::from_bits(key)).1)
-                });
-                Contender {
-                    name: "iptrie LC",
-                    memory,
-                    lookup,
-                    update: None,
-                }
+                let lookup = Box::new(move |keys: &[$number]| sum(keys, |key| *map.lookup(&<$addr>::from_bits(key)).1));
+                Contender { name: "iptrie LC", memory, lookup, update: None }
             }
 
             pub(super) fn routemap(routes: &[Route<$number>]) -> Contender<$number> {
@@ -386,11 +281,7 @@ macro_rules! peers {
                 let (map, memory) = weighed(build);
                 let mut updated = build();
                 let lookup = Box::new(move |keys: &[$number]| {
-                    sum(keys, |key| {
-                        map.longest_match(<$addr>::from_bits(key))
-                            .copied()
-                            .unwrap_or_default()
-                    })
+                    sum(keys, |key| map.longest_match(<$addr>::from_bits(key)).copied().unwrap_or_default())
                 });
                 let update = Box::new(move |routes: &[Route<$number>]| {
                     for &(addr, len, value) in routes {
@@ -400,12 +291,7 @@ macro_rules! peers {
                         }
                     }
                 });
-                Contender {
-                    name: "routemap",
-                    memory,
-                    lookup,
-                    update: Some(update),
-                }
+                Contender { name: "routemap", memory, lookup, update: Some(update) }
             }
         }
     };

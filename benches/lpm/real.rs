@@ -20,10 +20,7 @@ pub(crate) fn tables_v4() -> Vec<Named<u32>> {
             |routes| (name.to_owned(), routes),
         ));
     }
-    tables
-        .into_iter()
-        .map(|(name, routes)| (name, split(&routes, v4)))
-        .collect()
+    tables.into_iter().map(|(name, routes)| (name, split(&routes, v4))).collect()
 }
 
 /// The internet's.
@@ -43,10 +40,7 @@ fn vpc() -> Vec<(Prefix, u32)> {
         .chain((0..20).map(|i| format!("10.1.{}.{}/32", i / 4, i % 4 * 61 + 3)))
         .chain((0..80).map(|i| format!("198.51.{}.{}/{}", 100 + i / 16, i % 16 * 16, 28 + i % 4)))
         .chain(["10.0.0.0/16".to_owned(), "0.0.0.0/0".to_owned()]);
-    texts
-        .filter_map(|text| text.parse().ok())
-        .zip((1..=64).cycle())
-        .collect()
+    texts.filter_map(|text| text.parse().ok()).zip((1..=64).cycle()).collect()
 }
 
 /// The published IPv4 ranges of AWS, or as many generated ones.
@@ -62,10 +56,7 @@ fn aws() -> Vec<(Prefix, u32)> {
 }
 
 fn split<A>(routes: &[(Prefix, u32)], number: impl Fn(IpAddr) -> Option<A>) -> Vec<(A, u8, u32)> {
-    routes
-        .iter()
-        .filter_map(|&(prefix, value)| Some((number(prefix.addr())?, prefix.len(), value)))
-        .collect()
+    routes.iter().filter_map(|&(prefix, value)| Some((number(prefix.addr())?, prefix.len(), value))).collect()
 }
 
 fn v4(addr: IpAddr) -> Option<u32> {

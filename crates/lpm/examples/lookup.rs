@@ -7,11 +7,7 @@
 //! ADDRESSES has one address a line. Empty lines and lines that start with `#` are passed over. Exit code 2 if
 //! either is wrong.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "a command-line tool with a stopwatch"
-)]
+#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a command-line tool with a stopwatch")]
 
 use std::fmt::Write as _;
 use std::fs;
@@ -61,10 +57,7 @@ fn measure(table: &str, addrs: Option<&str>) -> Result<(), String> {
 fn answer(table: &str, addrs: &str) -> Result<(), String> {
     let routes = read_table(table)?;
     let addrs = read_addrs(addrs)?;
-    let table: Table<&str> = routes
-        .iter()
-        .map(|(prefix, value)| (*prefix, value.as_str()))
-        .collect();
+    let table: Table<&str> = routes.iter().map(|(prefix, value)| (*prefix, value.as_str())).collect();
     let mut found = Vec::new();
     table.longest_match_batch(&addrs, &mut found);
     let mut text = String::new();
@@ -104,10 +97,7 @@ fn read_addrs(path: &str) -> Result<Vec<IpAddr>, String> {
 }
 
 /// What `parse` makes of each line, given its number.
-fn read_lines<T>(
-    path: &str,
-    mut parse: impl FnMut(usize, &str) -> Result<T, String>,
-) -> Result<Vec<T>, String> {
+fn read_lines<T>(path: &str, mut parse: impl FnMut(usize, &str) -> Result<T, String>) -> Result<Vec<T>, String> {
     let text = fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))?;
     let lines = (1..).zip(text.lines().map(str::trim));
     lines

@@ -75,10 +75,7 @@ impl Fib {
 
     /// A view that follows the updates, for one thread.
     pub fn reader(&self) -> FibReader {
-        FibReader {
-            v4: self.v4.subscribe(),
-            v6: self.v6.subscribe(),
-        }
+        FibReader { v4: self.v4.subscribe(), v6: self.v6.subscribe() }
     }
 
     /// What readers walk through, without the routes it is derived from. Units: bytes.
@@ -106,10 +103,7 @@ impl Default for Fib {
 
 impl fmt::Debug for Fib {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fib")
-            .field("v4", &self.v4.len())
-            .field("v6", &self.v6.len())
-            .finish()
+        f.debug_struct("Fib").field("v4", &self.v4.len()).field("v6", &self.v6.len()).finish()
     }
 }
 
@@ -117,10 +111,7 @@ impl fmt::Debug for Fib {
 impl FromIterator<(Prefix, u32)> for Fib {
     fn from_iter<I: IntoIterator<Item = (Prefix, u32)>>(routes: I) -> Self {
         let (v4, v6): (Vec<_>, Vec<_>) = routes.into_iter().partition(|(prefix, _)| prefix.is_ipv4());
-        Self {
-            v4: Fib4::new(v4),
-            v6: Fib6::new(v6),
-        }
+        Self { v4: Fib4::new(v4), v6: Fib6::new(v6) }
     }
 }
 

@@ -186,12 +186,8 @@ mod avx2 {
     fn below32(line: &[i32; 16], key: i32) -> usize {
         let key = _mm256_set1_epi32(key);
         // SAFETY: the line is two times 32 readable bytes, and the load needs no alignment.
-        let (low, high) = unsafe {
-            (
-                _mm256_loadu_si256(line.as_ptr().cast()),
-                _mm256_loadu_si256(line.as_ptr().add(8).cast()),
-            )
-        };
+        let (low, high) =
+            unsafe { (_mm256_loadu_si256(line.as_ptr().cast()), _mm256_loadu_si256(line.as_ptr().add(8).cast())) };
         let mask = |ends| _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(key, ends)));
         (mask(low) | mask(high) << 8).count_ones() as usize
     }
@@ -201,12 +197,8 @@ mod avx2 {
     fn below64(line: &[i64; 8], key: i64) -> usize {
         let key = _mm256_set1_epi64x(key);
         // SAFETY: the line is two times 32 readable bytes, and the load needs no alignment.
-        let (low, high) = unsafe {
-            (
-                _mm256_loadu_si256(line.as_ptr().cast()),
-                _mm256_loadu_si256(line.as_ptr().add(4).cast()),
-            )
-        };
+        let (low, high) =
+            unsafe { (_mm256_loadu_si256(line.as_ptr().cast()), _mm256_loadu_si256(line.as_ptr().add(4).cast())) };
         let mask = |ends| _mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpgt_epi64(key, ends)));
         (mask(low) | mask(high) << 4).count_ones() as usize
     }

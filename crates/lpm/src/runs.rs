@@ -70,12 +70,7 @@ pub(crate) fn runs_within<A: Number>(
     value: u32,
     spans: impl IntoIterator<Item = Span<A>>,
 ) -> Vec<Run<A>> {
-    let mut line = Line {
-        runs: vec![Run { start: first, value }],
-        open: Vec::new(),
-        last,
-        outside: value,
-    };
+    let mut line = Line { runs: vec![Run { start: first, value }], open: Vec::new(), last, outside: value };
     for (first, last, value) in spans {
         line.close_before(first);
         line.start(first, value);
@@ -154,13 +149,8 @@ mod tests {
     use super::*;
 
     fn cut(routes: &[(&str, u32)]) -> Vec<(u32, u32)> {
-        let routes = routes
-            .iter()
-            .map(|&(prefix, value)| (prefix.parse().unwrap(), value));
-        runs(&spans4(routes))
-            .iter()
-            .map(|run| (run.start, run.value))
-            .collect()
+        let routes = routes.iter().map(|&(prefix, value)| (prefix.parse().unwrap(), value));
+        runs(&spans4(routes)).iter().map(|run| (run.start, run.value)).collect()
     }
 
     #[test]
@@ -172,13 +162,7 @@ mod tests {
     fn a_nested_route_cuts_its_cover_in_two() {
         assert_eq!(
             cut(&[("10.0.0.0/8", 1), ("10.1.0.0/16", 2)]),
-            [
-                (0, 0),
-                (0x0a00_0000, 1),
-                (0x0a01_0000, 2),
-                (0x0a02_0000, 1),
-                (0x0b00_0000, 0)
-            ]
+            [(0, 0), (0x0a00_0000, 1), (0x0a01_0000, 2), (0x0a02_0000, 1), (0x0b00_0000, 0)]
         );
     }
 
@@ -190,19 +174,13 @@ mod tests {
 
     #[test]
     fn a_cover_hidden_by_its_halves_leaves_no_run() {
-        assert_eq!(
-            cut(&[("0.0.0.0/0", 1), ("0.0.0.0/1", 2), ("128.0.0.0/1", 3)]),
-            [(0, 2), (1 << 31, 3)]
-        );
+        assert_eq!(cut(&[("0.0.0.0/0", 1), ("0.0.0.0/1", 2), ("128.0.0.0/1", 3)]), [(0, 2), (1 << 31, 3)]);
     }
 
     #[test]
     fn routes_that_end_at_the_last_address_end_there() {
         assert_eq!(cut(&[("255.255.255.255/32", 1)]), [(0, 0), (u32::MAX, 1)]);
-        assert_eq!(
-            cut(&[("255.0.0.0/8", 1), ("255.255.255.255/32", 2)]),
-            [(0, 0), (255 << 24, 1), (u32::MAX, 2)]
-        );
+        assert_eq!(cut(&[("255.0.0.0/8", 1), ("255.255.255.255/32", 2)]), [(0, 0), (255 << 24, 1), (u32::MAX, 2)]);
     }
 
     #[test]

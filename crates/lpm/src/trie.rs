@@ -72,11 +72,7 @@ pub(crate) struct Words {
 
 impl Words {
     pub(crate) fn new(width: Width) -> Self {
-        Self {
-            words: Vec::new(),
-            first: 0,
-            width,
-        }
+        Self { words: Vec::new(), first: 0, width }
     }
 
     pub(crate) fn end(&self) -> usize {
@@ -86,9 +82,8 @@ impl Words {
     /// Writes a node and returns its place. Shape: an answer and a child for each bit of the bitmaps, in order.
     fn node(&mut self, bitmaps: [u64; 2], answers: &[u32], children: &[u32]) -> u32 {
         let at = self.end();
-        let joined = |bits: usize| {
-            move |part: &[u32]| part.iter().rev().fold(0, |word, &a| word << bits | u64::from(a))
-        };
+        let joined =
+            |bits: usize| move |part: &[u32]| part.iter().rev().fold(0, |word, &a| word << bits | u64::from(a));
         self.words.extend(bitmaps);
         match self.width {
             Width::Narrow => self.words.extend(answers.chunks(4).map(joined(16))),
@@ -105,9 +100,7 @@ impl Words {
         let [children, answers] = bitmaps.map(|bitmap| bitmap.count_ones() as usize);
         let first_child = at + 2 + from.width().words(answers);
         let answers: Vec<u32> = (0..answers).map(|n| from.answer(at + 2, n)).collect();
-        let children: Vec<u32> = (0..children)
-            .map(|n| self.copy(from, from.word(first_child + n) as u32))
-            .collect();
+        let children: Vec<u32> = (0..children).map(|n| self.copy(from, from.word(first_child + n) as u32)).collect();
         self.node(bitmaps, &answers, &children)
     }
 }
@@ -285,9 +278,7 @@ fn compile_node(words: &mut Words, runs: &[Run<u32>], first: u32, bits: u32) -> 
                 len += 1;
             }
             // It holds up to the place that the next run starts in.
-            place = rest
-                .get(1)
-                .map_or(places, |next| ((next.start - first) >> below).min(places));
+            place = rest.get(1).map_or(places, |next| ((next.start - first) >> below).min(places));
         } else {
             going_on |= bit;
             children.push(compile_node(words, touching, start, below));
@@ -363,24 +354,11 @@ mod tests {
     #[test]
     fn every_kernel_finds_the_run_a_sorted_list_says() {
         let narrow: Vec<Run<u32>> = awkward().iter().map(|r| run(r.start, r.start & 0xff)).collect();
-        for runs in [
-            vec![run(0, 0)],
-            vec![run(0, 9)],
-            vec![run(0, u32::MAX)],
-            awkward(),
-            narrow,
-        ] {
+        for runs in [vec![run(0, 0)], vec![run(0, 9)], vec![run(0, u32::MAX)], awkward(), narrow] {
             let mut trie = Trie::new(&runs);
             let addrs: Vec<u32> = runs
                 .iter()
-                .flat_map(|r| {
-                    [
-                        r.start.wrapping_sub(1),
-                        r.start,
-                        r.start.wrapping_add(1),
-                        r.start ^ 0x2000,
-                    ]
-                })
+                .flat_map(|r| [r.start.wrapping_sub(1), r.start, r.start.wrapping_add(1), r.start ^ 0x2000])
                 .collect();
             for kernel in Kernel::available() {
                 trie.kernel = kernel;
@@ -390,8 +368,7 @@ mod tests {
                 for len in 0..=addrs.len().min(70) {
                     let mut found = vec![1; len];
                     trie.lookup_batch(&addrs[..len], &mut found);
-                    let one_by_one: Vec<u32> =
-                        addrs[..len].iter().map(|&addr| expected(&runs, addr)).collect();
+                    let one_by_one: Vec<u32> = addrs[..len].iter().map(|&addr| expected(&runs, addr)).collect();
                     assert_eq!(found, one_by_one, "{len} at a time, {kernel:?}");
                 }
             }
@@ -400,17 +377,7 @@ mod tests {
 
     #[test]
     fn a_slot_of_one_answer_takes_no_node() {
-        assert_eq!(
-            Trie::new(&[run(0, 0), run(0x4000, 1), run(0x8000, 2)])
-                .words
-                .len(),
-            0
-        );
-        assert_eq!(
-            Trie::new(&[run(0, 0), run(0x4100, 1), run(0x8000, 2)])
-                .words
-                .len(),
-            3
-        );
+        assert_eq!(Trie::new(&[run(0, 0), run(0x4000, 1), run(0x8000, 2)]).words.len(), 0);
+        assert_eq!(Trie::new(&[run(0, 0), run(0x4100, 1), run(0x8000, 2)]).words.len(), 3);
     }
 }

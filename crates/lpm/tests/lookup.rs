@@ -13,20 +13,8 @@ fn lookup(name: &str, table: &str, addrs: &str, flags: &[&str]) -> (Output, Stri
     fs::create_dir_all(&dir).unwrap();
     fs::write(dir.join("table"), table).unwrap();
     fs::write(dir.join("addrs"), addrs).unwrap();
-    let output = Command::new(example())
-        .args(flags)
-        .args(["table", "addrs"])
-        .current_dir(&dir)
-        .output()
-        .unwrap();
-    let text = String::from_utf8(
-        if output.status.success() {
-            &output.stdout
-        } else {
-            &output.stderr
-        }
-        .clone(),
-    );
+    let output = Command::new(example()).args(flags).args(["table", "addrs"]).current_dir(&dir).output().unwrap();
+    let text = String::from_utf8(if output.status.success() { &output.stdout } else { &output.stderr }.clone());
     (output, text.unwrap())
 }
 
@@ -35,15 +23,7 @@ fn example() -> &'static Path {
     static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
         let build = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--quiet",
-                "--package",
-                "vpc-lpm",
-                "--example",
-                "lookup",
-                "--target-dir",
-            ])
+            .args(["build", "--quiet", "--package", "vpc-lpm", "--example", "lookup", "--target-dir"])
             .arg(target)
             .status();
         assert!(build.unwrap().success());
@@ -74,30 +54,15 @@ fn a_wrong_line_is_named_with_what_was_expected() {
             "",
             "table:2: `10.0.0.1/16` has host bits set; the prefix is `10.0.0.0/16`",
         ),
-        (
-            "twice",
-            "10.0.0.0/8 a\n10.0.0.0/8 b\n",
-            "",
-            "table:2: `10.0.0.0/8` is in the table already, on line 1",
-        ),
-        (
-            "word",
-            "ten\n",
-            "",
-            "table:1: `ten` is not a prefix; expected address/length",
-        ),
+        ("twice", "10.0.0.0/8 a\n10.0.0.0/8 b\n", "", "table:2: `10.0.0.0/8` is in the table already, on line 1"),
+        ("word", "ten\n", "", "table:1: `ten` is not a prefix; expected address/length"),
         (
             "address",
             "10.0.0.0/8\n",
             "10.0.0.1\n\n10.0.0.256\n",
             "addrs:3: `10.0.0.256` is not an IPv4 address; expected",
         ),
-        (
-            "address6",
-            "10.0.0.0/8\n",
-            "2001:db8::g\n",
-            "addrs:1: `2001:db8::g` is not an IPv6 address; expected",
-        ),
+        ("address6", "10.0.0.0/8\n", "2001:db8::g\n", "addrs:1: `2001:db8::g` is not an IPv6 address; expected"),
     ] {
         let (output, text) = lookup(name, table, addrs, &[]);
         assert_eq!(output.status.code(), Some(2), "{text}");
@@ -108,21 +73,10 @@ fn a_wrong_line_is_named_with_what_was_expected() {
 #[test]
 fn wrong_arguments_get_the_usage_and_missing_files_their_name() {
     let (output, text) = lookup("usage", "", "", &["--fast"]);
-    assert_eq!(
-        (output.status.code(), text.starts_with("usage: lookup")),
-        (Some(2), true),
-        "{text}"
-    );
-    let output = Command::new(example())
-        .args(["no-such-table", "none"])
-        .output()
-        .unwrap();
+    assert_eq!((output.status.code(), text.starts_with("usage: lookup")), (Some(2), true), "{text}");
+    let output = Command::new(example()).args(["no-such-table", "none"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(
-        String::from_utf8(output.stderr)
-            .unwrap()
-            .starts_with("no-such-table: ")
-    );
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with("no-such-table: "));
 }
 
 #[test]

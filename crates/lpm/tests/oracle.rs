@@ -30,13 +30,7 @@ fn boundaries(routes: &[(Prefix, u32)]) -> Vec<IpAddr> {
         .iter()
         .flat_map(|(p, _)| [step(p.first(), -1), p.first(), p.last(), step(p.last(), 1)])
         .chain(
-            [
-                "0.0.0.0",
-                "255.255.255.255",
-                "::",
-                "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
-            ]
-            .map(|a| a.parse().unwrap()),
+            ["0.0.0.0", "255.255.255.255", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"].map(|a| a.parse().unwrap()),
         )
         .collect()
 }
@@ -53,31 +47,15 @@ fn check(routes: &[(Prefix, u32)]) {
     for (&addr, found) in addrs.iter().zip(&batch) {
         let expected = scan(routes, addr);
         let value = expected.map_or(0, |(_, value)| value);
-        assert_eq!(
-            table.longest_match(addr).map(|(p, v)| (p, *v)),
-            expected,
-            "{addr} in {routes:?}"
-        );
-        assert_eq!(
-            found.map(|(p, v)| (p, *v)),
-            expected,
-            "{addr} in a batch, in {routes:?}"
-        );
+        assert_eq!(table.longest_match(addr).map(|(p, v)| (p, *v)), expected, "{addr} in {routes:?}");
+        assert_eq!(found.map(|(p, v)| (p, *v)), expected, "{addr} in a batch, in {routes:?}");
         match addr {
             IpAddr::V4(addr) => {
                 assert_eq!(trie.lookup(addr.to_bits()), value, "{addr} by trie in {routes:?}");
-                assert_eq!(
-                    reader.lookup_v4(addr.to_bits()),
-                    value,
-                    "{addr} by reader in {routes:?}"
-                );
+                assert_eq!(reader.lookup_v4(addr.to_bits()), value, "{addr} by reader in {routes:?}");
             }
             IpAddr::V6(addr) => {
-                assert_eq!(
-                    reader.lookup_v6(addr.to_bits()),
-                    value,
-                    "{addr} by reader in {routes:?}"
-                );
+                assert_eq!(reader.lookup_v6(addr.to_bits()), value, "{addr} by reader in {routes:?}");
             }
         }
     }
@@ -97,20 +75,10 @@ fn check_batches(table: &Table<u32>, addrs: &[IpAddr]) {
     for len in [0, 1, 15, 16, 17, 31, 33, 64, 65, usize::MAX] {
         let v4 = &v4[..len.min(v4.len())];
         table.longest_match_batch_v4(v4, &mut found);
-        assert_eq!(
-            found,
-            v4.iter()
-                .map(|&addr| table.longest_match_v4(addr))
-                .collect::<Vec<_>>()
-        );
+        assert_eq!(found, v4.iter().map(|&addr| table.longest_match_v4(addr)).collect::<Vec<_>>());
         let v6 = &v6[..len.min(v6.len())];
         table.longest_match_batch_v6(v6, &mut found);
-        assert_eq!(
-            found,
-            v6.iter()
-                .map(|&addr| table.longest_match_v6(addr))
-                .collect::<Vec<_>>()
-        );
+        assert_eq!(found, v6.iter().map(|&addr| table.longest_match_v6(addr)).collect::<Vec<_>>());
     }
 }
 
@@ -128,8 +96,7 @@ fn addr6() -> impl Strategy<Value = IpAddr> {
 fn route() -> impl Strategy<Value = (Prefix, u32)> {
     let v4 = (addr4(), 0..=32_u8);
     let v6 = (addr6(), 0..=128_u8);
-    (prop_oneof![v4, v6], 1..5_u32)
-        .prop_map(|((addr, len), value)| (Prefix::truncating(addr, len).unwrap(), value))
+    (prop_oneof![v4, v6], 1..5_u32).prop_map(|((addr, len), value)| (Prefix::truncating(addr, len).unwrap(), value))
 }
 
 proptest! {
@@ -218,9 +185,8 @@ proptest! {
 #[test]
 fn one_64_full_of_hosts_and_its_neighbours() {
     let net: Prefix = "2001:db8:0:1::/64".parse().unwrap();
-    let mut routes: Vec<(Prefix, u32)> = (0..600)
-        .map(|i| (Prefix::host(net.nth(i * i * 3).unwrap()), i as u32 % 5 + 1))
-        .collect();
+    let mut routes: Vec<(Prefix, u32)> =
+        (0..600).map(|i| (Prefix::host(net.nth(i * i * 3).unwrap()), i as u32 % 5 + 1)).collect();
     routes.push((net, 8));
     routes.push(("2001:db8::/56".parse().unwrap(), 9));
     routes.push((Prefix::host(net.last()), 10));
@@ -229,15 +195,7 @@ fn one_64_full_of_hosts_and_its_neighbours() {
 
 #[test]
 fn two_halves_of_one_value_are_their_cover() {
-    for cover in [
-        "0.0.0.0/0",
-        "10.0.0.0/8",
-        "10.0.0.0/31",
-        "::/0",
-        "2001:db8::/63",
-        "2001:db8::/64",
-        "::/127",
-    ] {
+    for cover in ["0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/31", "::/0", "2001:db8::/63", "2001:db8::/64", "::/127"] {
         let cover: Prefix = cover.parse().unwrap();
         let (low, high) = cover.halves().unwrap();
         check(&[(low, 1), (high, 1)]);
@@ -248,8 +206,5 @@ fn two_halves_of_one_value_are_their_cover() {
 #[test]
 fn an_empty_table_answers_nothing() {
     check(&[]);
-    assert_eq!(
-        Table::<u32>::default().longest_match("10.0.0.1".parse().unwrap()),
-        None
-    );
+    assert_eq!(Table::<u32>::default().longest_match("10.0.0.1".parse().unwrap()), None);
 }

@@ -26,17 +26,10 @@ struct Oracle {
 
 impl Oracle {
     fn new(routes: &[(Prefix, u32)]) -> Self {
-        let bits = if routes.iter().all(|(prefix, _)| prefix.is_ipv4()) {
-            32
-        } else {
-            128
-        };
-        let mut by_length: Vec<(u8, HashMap<u128, u32>)> =
-            (0..=bits).rev().map(|len| (len, HashMap::new())).collect();
+        let bits = if routes.iter().all(|(prefix, _)| prefix.is_ipv4()) { 32 } else { 128 };
+        let mut by_length: Vec<(u8, HashMap<u128, u32>)> = (0..=bits).rev().map(|len| (len, HashMap::new())).collect();
         for &(prefix, value) in routes {
-            by_length[usize::from(bits - prefix.len())]
-                .1
-                .insert(number(prefix.first()), value);
+            by_length[usize::from(bits - prefix.len())].1.insert(number(prefix.first()), value);
         }
         by_length.retain(|(_, of_length)| !of_length.is_empty());
         Self { by_length, bits }
@@ -47,9 +40,7 @@ impl Oracle {
             .iter()
             .find_map(|(len, of_length)| {
                 let host = u32::from(self.bits - len);
-                of_length
-                    .get(&addr.checked_shr(host).map_or(0, |top| top << host))
-                    .copied()
+                of_length.get(&addr.checked_shr(host).map_or(0, |top| top << host)).copied()
             })
             .unwrap_or(0)
     }
@@ -67,14 +58,7 @@ fn boundaries(routes: &[(Prefix, u32)], max: u128) -> Vec<u128> {
     let mut addrs: Vec<u128> = routes
         .iter()
         .map(|(prefix, _)| (number(prefix.first()), number(prefix.last())))
-        .flat_map(|(first, last)| {
-            [
-                first.wrapping_sub(1) & max,
-                first,
-                last,
-                last.wrapping_add(1) & max,
-            ]
-        })
+        .flat_map(|(first, last)| [first.wrapping_sub(1) & max, first, last, last.wrapping_add(1) & max])
         .chain([0, max])
         .collect();
     addrs.sort_unstable();
@@ -84,54 +68,31 @@ fn boundaries(routes: &[(Prefix, u32)], max: u128) -> Vec<u128> {
 
 fn check_v4(name: &str, routes: &[(Prefix, u32)]) {
     let oracle = Oracle::new(routes);
-    let addrs: Vec<u32> = boundaries(routes, u32::MAX.into())
-        .into_iter()
-        .map(|addr| addr as u32)
-        .collect();
+    let addrs: Vec<u32> = boundaries(routes, u32::MAX.into()).into_iter().map(|addr| addr as u32).collect();
     let expected: Vec<u32> = addrs.iter().map(|&addr| oracle.lookup(addr.into())).collect();
     let mut found = vec![0; addrs.len()];
     for layout in [Layout4::Tree, Layout4::Trie, Layout4::Dir24] {
         let index = Index4::with_layout(layout, routes.iter().copied());
         for (&addr, &expected) in addrs.iter().zip(&expected) {
-            assert_eq!(
-                index.lookup(addr),
-                expected,
-                "{name}, {layout:?}, {}",
-                Ipv4Addr::from_bits(addr)
-            );
+            assert_eq!(index.lookup(addr), expected, "{name}, {layout:?}, {}", Ipv4Addr::from_bits(addr));
         }
         found.fill(u32::MAX);
         index.lookup_batch(&addrs, &mut found);
-        assert!(
-            found == expected,
-            "{name}, {layout:?}: a batch answers otherwise than one by one"
-        );
+        assert!(found == expected, "{name}, {layout:?}: a batch answers otherwise than one by one");
     }
     let mut reader = routes.iter().copied().collect::<Fib>().reader();
     reader.lookup_batch_v4(&addrs, &mut found);
     assert!(found == expected, "{name}: the updatable form answers otherwise");
 
     let table: Table<u32> = routes.iter().copied().collect();
-    let peer: PrefixMap<ipnet::Ipv4Net, u32> = routes
-        .iter()
-        .filter_map(|&(prefix, value)| peer_v4(prefix, value))
-        .collect();
+    let peer: PrefixMap<ipnet::Ipv4Net, u32> =
+        routes.iter().filter_map(|&(prefix, value)| peer_v4(prefix, value)).collect();
     for (&addr, &expected) in addrs.iter().zip(&expected) {
         let addr = Ipv4Addr::from_bits(addr);
         let answer = table.longest_match_v4(addr);
-        assert_eq!(
-            answer.map_or(0, |(_, value)| *value),
-            expected,
-            "{name}, table, {addr}"
-        );
-        let peers = peer
-            .get_lpm(&addr.into())
-            .map(|(prefix, value)| (prefix.to_string(), value));
-        assert_eq!(
-            answer.map(|(prefix, value)| (prefix.to_string(), value)),
-            peers,
-            "{name}, prefix-trie, {addr}"
-        );
+        assert_eq!(answer.map_or(0, |(_, value)| *value), expected, "{name}, table, {addr}");
+        let peers = peer.get_lpm(&addr.into()).map(|(prefix, value)| (prefix.to_string(), value));
+        assert_eq!(answer.map(|(prefix, value)| (prefix.to_string(), value)), peers, "{name}, prefix-trie, {addr}");
     }
     eprintln!("{name}: {} prefixes, {} addresses", routes.len(), addrs.len());
 }
@@ -143,35 +104,20 @@ fn check_v6(name: &str, routes: &[(Prefix, u32)]) {
     let index = Index6::build(routes.iter().copied());
     let mut reader = routes.iter().copied().collect::<Fib>().reader();
     let table: Table<u32> = routes.iter().copied().collect();
-    let peer: PrefixMap<ipnet::Ipv6Net, u32> = routes
-        .iter()
-        .filter_map(|&(prefix, value)| peer_v6(prefix, value))
-        .collect();
+    let peer: PrefixMap<ipnet::Ipv6Net, u32> =
+        routes.iter().filter_map(|&(prefix, value)| peer_v6(prefix, value)).collect();
     for (&addr, &expected) in addrs.iter().zip(&expected) {
         let ip = Ipv6Addr::from_bits(addr);
         assert_eq!(index.lookup(addr), expected, "{name}, {ip}");
         assert_eq!(reader.lookup_v6(addr), expected, "{name}, updatable form, {ip}");
         let answer = table.longest_match_v6(ip);
-        assert_eq!(
-            answer.map_or(0, |(_, value)| *value),
-            expected,
-            "{name}, table, {ip}"
-        );
-        let peers = peer
-            .get_lpm(&ip.into())
-            .map(|(prefix, value)| (prefix.to_string(), value));
-        assert_eq!(
-            answer.map(|(prefix, value)| (prefix.to_string(), value)),
-            peers,
-            "{name}, prefix-trie, {ip}"
-        );
+        assert_eq!(answer.map_or(0, |(_, value)| *value), expected, "{name}, table, {ip}");
+        let peers = peer.get_lpm(&ip.into()).map(|(prefix, value)| (prefix.to_string(), value));
+        assert_eq!(answer.map(|(prefix, value)| (prefix.to_string(), value)), peers, "{name}, prefix-trie, {ip}");
     }
     let mut found = vec![u32::MAX; addrs.len()];
     index.lookup_batch(&addrs, &mut found);
-    assert!(
-        found == expected,
-        "{name}: a batch answers otherwise than one by one"
-    );
+    assert!(found == expected, "{name}: a batch answers otherwise than one by one");
     eprintln!("{name}: {} prefixes, {} addresses", routes.len(), addrs.len());
 }
 
@@ -199,30 +145,16 @@ fn part(mut routes: Vec<(Prefix, u32)>) -> Vec<(Prefix, u32)> {
 
 #[test]
 fn generated_tables_answer_as_the_oracle_does() {
-    let sizes = if full() {
-        [169, 8_000, 300_000]
-    } else {
-        [169, 4_000, 16_000]
-    };
+    let sizes = if full() { [169, 8_000, 300_000] } else { [169, 4_000, 16_000] };
     for (seed, len) in (1..).zip(sizes) {
-        check_v4(
-            &format!("generated IPv4, {len}"),
-            &tables::generated_v4(len, seed),
-        );
-        check_v6(
-            &format!("generated IPv6, {len}"),
-            &tables::generated_v6(len / 2, seed),
-        );
+        check_v4(&format!("generated IPv4, {len}"), &tables::generated_v4(len, seed));
+        check_v6(&format!("generated IPv6, {len}"), &tables::generated_v6(len / 2, seed));
     }
 }
 
 #[test]
 fn real_tables_answer_as_the_oracle_does() {
-    for name in [
-        "tier1-20230204.v4",
-        "pch-20151023-nexthop.v4",
-        "routeviews-20140513-originas.v4",
-    ] {
+    for name in ["tier1-20230204.v4", "pch-20151023-nexthop.v4", "routeviews-20140513-originas.v4"] {
         if let Some(routes) = tables::real(&format!("rib/{name}.txt.xz")) {
             check_v4(name, &part(routes));
         }
@@ -236,28 +168,17 @@ fn real_tables_answer_as_the_oracle_does() {
 
 #[test]
 fn published_cloud_ranges_answer_as_the_oracle_does() {
-    for name in [
-        "aws-ip-ranges-2026-08-22.json",
-        "azure-service-tags-2025-07-22.json",
-    ] {
+    for name in ["aws-ip-ranges-2026-08-22.json", "azure-service-tags-2025-07-22.json"] {
         let Some(text) = tables::shared(&format!("ip-ranges/{name}.xz")) else {
             continue;
         };
         // Every quoted string that is a prefix, whatever the document's structure.
-        let mut routes: Vec<(Prefix, u32)> = text
-            .split('"')
-            .filter_map(|word| word.parse().ok())
-            .zip((1..=64).cycle())
-            .collect();
+        let mut routes: Vec<(Prefix, u32)> =
+            text.split('"').filter_map(|word| word.parse().ok()).zip((1..=64).cycle()).collect();
         routes.sort_by_key(|route| route.0);
         routes.dedup_by_key(|route| route.0);
         let (v4, v6): (Vec<_>, Vec<_>) = routes.into_iter().partition(|(prefix, _)| prefix.is_ipv4());
-        assert!(
-            v4.len() > 7_000 && v6.len() > 2_000,
-            "{name}: {} and {}",
-            v4.len(),
-            v6.len()
-        );
+        assert!(v4.len() > 7_000 && v6.len() > 2_000, "{name}: {} and {}", v4.len(), v6.len());
         check_v4(name, &v4);
         check_v6(name, &v6);
     }
@@ -270,14 +191,10 @@ fn every_ipv4_address_is_answered_as_the_oracle_does() {
         eprintln!("2^32 addresses: only with VPC_FULL_TESTS=1");
         return;
     }
-    let routes =
-        tables::real("rib/tier1-20230204.v4.txt.xz").unwrap_or_else(|| tables::generated_v4(200_000, 9));
+    let routes = tables::real("rib/tier1-20230204.v4.txt.xz").unwrap_or_else(|| tables::generated_v4(200_000, 9));
     let oracle = Oracle::new(&routes);
     let index = Index4::build(routes.iter().copied());
-    let mut cuts: Vec<u64> = boundaries(&routes, u32::MAX.into())
-        .into_iter()
-        .map(|addr| addr as u64)
-        .collect();
+    let mut cuts: Vec<u64> = boundaries(&routes, u32::MAX.into()).into_iter().map(|addr| addr as u64).collect();
     cuts.push(1 << 32);
     let (mut addrs, mut found) = (Vec::new(), Vec::new());
     for cut in cuts.windows(2) {
@@ -287,11 +204,7 @@ fn every_ipv4_address_is_answered_as_the_oracle_does() {
             addrs.extend((from..cut[1].min(from + (1 << 16))).map(|addr| addr as u32));
             found.resize(addrs.len(), u32::MAX);
             index.lookup_batch(&addrs, &mut found);
-            assert!(
-                found.iter().all(|&found| found == expected),
-                "{from:#x}..{:#x}: not all {expected}",
-                cut[1]
-            );
+            assert!(found.iter().all(|&found| found == expected), "{from:#x}..{:#x}: not all {expected}", cut[1]);
         }
     }
     eprintln!("2^32 addresses of {} prefixes", routes.len());

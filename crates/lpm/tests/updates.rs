@@ -30,10 +30,7 @@ struct Pair {
 
 impl Pair {
     fn new(routes: Vec<(Prefix, u32)>) -> Self {
-        Self {
-            fib: routes.iter().copied().collect(),
-            routes: routes.into_iter().collect(),
-        }
+        Self { fib: routes.iter().copied().collect(), routes: routes.into_iter().collect() }
     }
 
     fn change(&mut self, (prefix, value): Change) {
@@ -94,11 +91,7 @@ fn replay(name: &str, base: Vec<(Prefix, u32)>, changes: &[Change]) {
     }
     let all: Vec<Prefix> = pair.routes.iter().map(|route| route.0).collect();
     pair.check(all.into_iter());
-    eprintln!(
-        "{name}: {} updates, {} prefixes at the end",
-        changes.len(),
-        pair.fib.len()
-    );
+    eprintln!("{name}: {} updates, {} prefixes at the end", changes.len(), pair.fib.len());
 }
 
 #[test]
@@ -169,22 +162,13 @@ fn a_reader_sees_each_update_whole_and_in_order() {
                 let (mut last_host, mut last_wide) = (0, 0);
                 while !done.load(Ordering::Acquire) {
                     let now = [reader.lookup_v4(0x0a00_0001), reader.lookup_v4(0x0a10_0000)];
-                    assert!(
-                        now[0] >= last_host && now[1] >= last_wide,
-                        "{now:?} after {last_host}, {last_wide}"
-                    );
+                    assert!(now[0] >= last_host && now[1] >= last_wide, "{now:?} after {last_host}, {last_wide}");
                     // Never a value that nobody set: neighbours of the host have no route.
-                    assert_eq!(
-                        [reader.lookup_v4(0x0a00_0000), reader.lookup_v4(0x0a00_0002)],
-                        [0, 0]
-                    );
+                    assert_eq!([reader.lookup_v4(0x0a00_0000), reader.lookup_v4(0x0a00_0002)], [0, 0]);
                     rounds_seen.fetch_add(u32::from(now[0] != last_host), Ordering::Relaxed);
                     [last_host, last_wide] = now;
                 }
-                assert_eq!(
-                    [reader.lookup_v4(0x0a00_0001), reader.lookup_v4(0x0a10_0000)],
-                    [ROUNDS, ROUNDS / 64]
-                );
+                assert_eq!([reader.lookup_v4(0x0a00_0001), reader.lookup_v4(0x0a10_0000)], [ROUNDS, ROUNDS / 64]);
             });
         }
         for round in 2..=ROUNDS {

@@ -65,12 +65,7 @@ impl PacketBuf {
     /// An empty buffer with room for the largest packet.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            store: vec![0; HEADROOM + MAX_PACKET],
-            start: HEADROOM,
-            end: HEADROOM,
-            offload: Offload::default(),
-        }
+        Self { store: vec![0; HEADROOM + MAX_PACKET], start: HEADROOM, end: HEADROOM, offload: Offload::default() }
     }
 
     /// The IP packet.

@@ -55,30 +55,17 @@ impl FiveTuple {
     #[must_use]
     pub const fn reversed(self) -> Self {
         let (src_port, dst_port) = match self.protocol {
-            Protocol::ICMP => (
-                self.src_port,
-                icmp_reply(self.dst_port, &[(8, 0), (13, 14), (15, 16), (17, 18)]),
-            ),
+            Protocol::ICMP => (self.src_port, icmp_reply(self.dst_port, &[(8, 0), (13, 14), (15, 16), (17, 18)])),
             Protocol::ICMPV6 => (self.src_port, icmp_reply(self.dst_port, &[(128, 129)])),
             _ => (self.dst_port, self.src_port),
         };
-        Self {
-            src: self.dst,
-            dst: self.src,
-            protocol: self.protocol,
-            src_port,
-            dst_port,
-        }
+        Self { src: self.dst, dst: self.src, protocol: self.protocol, src_port, dst_port }
     }
 
     /// ICMP type and code, for ICMP tuples.
     #[must_use]
     pub const fn icmp_type_code(self) -> Option<(u8, u8)> {
-        if self.protocol.is_icmp() {
-            Some(((self.dst_port >> 8) as u8, self.dst_port as u8))
-        } else {
-            None
-        }
+        if self.protocol.is_icmp() { Some(((self.dst_port >> 8) as u8, self.dst_port as u8)) } else { None }
     }
 }
 

@@ -20,18 +20,11 @@ const PASSES: usize = 15;
 /// Shape: `addrs` are looked up as one more kind, as often as it takes.
 pub(crate) fn run(routes: &[(Prefix, String)], addrs: &[IpAddr]) {
     let routes = number(routes);
-    let (v4, v6): (Vec<Prefix>, Vec<Prefix>) = routes
-        .iter()
-        .map(|(prefix, _)| *prefix)
-        .partition(|prefix| prefix.is_ipv4());
+    let (v4, v6): (Vec<Prefix>, Vec<Prefix>) =
+        routes.iter().map(|(prefix, _)| *prefix).partition(|prefix| prefix.is_ipv4());
     let started = Instant::now();
     let table: Table<u32> = routes.iter().copied().collect();
-    println!(
-        "{} prefixes; table: {} bytes, built in {:?}",
-        table.len(),
-        table.memory(),
-        started.elapsed()
-    );
+    println!("{} prefixes; table: {} bytes, built in {:?}", table.len(), table.memory(), started.elapsed());
     println!("Mlookups/s                  scalar     batch dependent");
     if !v4.is_empty() {
         let kinds = with_file(kinds_v4(&v4, KEYS), addrs, |addr| match addr {
@@ -40,38 +33,18 @@ pub(crate) fn run(routes: &[(Prefix, String)], addrs: &[IpAddr]) {
         });
         let started = Instant::now();
         let index = Index4::build(routes.iter().copied());
-        println!(
-            "IPv4, {:?}: {} bytes, built in {:?}",
-            index.layout(),
-            index.memory(),
-            started.elapsed()
-        );
-        rates(
-            &kinds,
-            |key, wait| index.lookup(key ^ wait),
-            |keys, found| index.lookup_batch(keys, found),
-        );
+        println!("IPv4, {:?}: {} bytes, built in {:?}", index.layout(), index.memory(), started.elapsed());
+        rates(&kinds, |key, wait| index.lookup(key ^ wait), |keys, found| index.lookup_batch(keys, found));
         let started = Instant::now();
         let index = Index4::with_layout(Layout4::Dir24, routes.iter().copied());
-        println!(
-            "IPv4, {:?}: {} bytes, built in {:?}",
-            index.layout(),
-            index.memory(),
-            started.elapsed()
-        );
-        rates(
-            &kinds,
-            |key, wait| index.lookup(key ^ wait),
-            |keys, found| index.lookup_batch(keys, found),
-        );
+        println!("IPv4, {:?}: {} bytes, built in {:?}", index.layout(), index.memory(), started.elapsed());
+        rates(&kinds, |key, wait| index.lookup(key ^ wait), |keys, found| index.lookup_batch(keys, found));
         println!("IPv4, table with prefixes");
         let lookup = |key: u32, wait: u32| {
             let found = table.longest_match_v4(Ipv4Addr::from_bits(key ^ wait));
             found.map_or(0, |(prefix, value)| value ^ u32::from(prefix.len()))
         };
-        rates(&kinds, lookup, |keys, found| {
-            table.index4().lookup_batch(keys, found)
-        });
+        rates(&kinds, lookup, |keys, found| table.index4().lookup_batch(keys, found));
     }
     if !v6.is_empty() {
         let kinds = with_file(kinds_v6(&v6, KEYS), addrs, |addr| match addr {
@@ -81,19 +54,13 @@ pub(crate) fn run(routes: &[(Prefix, String)], addrs: &[IpAddr]) {
         let started = Instant::now();
         let index = Index6::build(routes.iter().copied());
         println!("IPv6: {} bytes, built in {:?}", index.memory(), started.elapsed());
-        rates(
-            &kinds,
-            |key, wait| index.lookup(key ^ u128::from(wait)),
-            |keys, found| index.lookup_batch(keys, found),
-        );
+        rates(&kinds, |key, wait| index.lookup(key ^ u128::from(wait)), |keys, found| index.lookup_batch(keys, found));
         println!("IPv6, table with prefixes");
         let lookup = |key: u128, wait: u32| {
             let found = table.longest_match_v6(Ipv6Addr::from_bits(key ^ u128::from(wait)));
             found.map_or(0, |(prefix, value)| value ^ u32::from(prefix.len()))
         };
-        rates(&kinds, lookup, |keys, found| {
-            table.index6().lookup_batch(keys, found)
-        });
+        rates(&kinds, lookup, |keys, found| table.index6().lookup_batch(keys, found));
     }
 }
 
@@ -106,21 +73,13 @@ fn number(routes: &[(Prefix, String)]) -> Vec<(Prefix, u32)> {
         .iter()
         .map(|(prefix, value)| {
             let next = numbers.len() as u32 + 1;
-            let number = if bare {
-                random.below(64) as u32 + 1
-            } else {
-                *numbers.entry(value).or_insert(next)
-            };
+            let number = if bare { random.below(64) as u32 + 1 } else { *numbers.entry(value).or_insert(next) };
             (*prefix, number)
         })
         .collect()
 }
 
-fn with_file<A: Copy>(
-    mut kinds: Vec<Kind<A>>,
-    addrs: &[IpAddr],
-    number: impl Fn(IpAddr) -> Option<A>,
-) -> Vec<Kind<A>> {
+fn with_file<A: Copy>(mut kinds: Vec<Kind<A>>, addrs: &[IpAddr], number: impl Fn(IpAddr) -> Option<A>) -> Vec<Kind<A>> {
     let given: Vec<A> = addrs.iter().copied().filter_map(number).collect();
     if !given.is_empty() {
         kinds.push(("file", given.iter().copied().cycle().take(KEYS).collect()));
@@ -134,10 +93,7 @@ fn rates<A: Copy>(kinds: &[Kind<A>], lookup: impl Fn(A, u32) -> u32, batch: impl
     let zero = black_box(0);
     let mut found = vec![0; KEYS];
     for (kind, keys) in kinds {
-        let scalar = rate(|| {
-            keys.iter()
-                .fold(0, |sum: u32, &key| sum.wrapping_add(lookup(key, 0)))
-        });
+        let scalar = rate(|| keys.iter().fold(0, |sum: u32, &key| sum.wrapping_add(lookup(key, 0))));
         let dependent = rate(|| keys.iter().fold(0, |last: u32, &key| lookup(key, last & zero)));
         let batch = rate(|| {
             batch(keys, &mut found);

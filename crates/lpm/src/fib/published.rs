@@ -17,12 +17,7 @@ struct Shared<T> {
 
 impl<T> Published<T> {
     pub(super) fn new(value: Arc<T>) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                generation: AtomicU64::new(0),
-                current: Mutex::new(value),
-            }),
-        }
+        Self { shared: Arc::new(Shared { generation: AtomicU64::new(0), current: Mutex::new(value) }) }
     }
 
     pub(super) fn replace(&self, value: Arc<T>) {
@@ -37,11 +32,7 @@ impl<T> Published<T> {
     pub(super) fn subscribe(&self) -> Subscription<T> {
         let current = self.shared.current.lock().unwrap_or_else(PoisonError::into_inner);
         let generation = self.shared.generation.load(Ordering::Acquire);
-        Subscription {
-            shared: Arc::clone(&self.shared),
-            generation,
-            value: Arc::clone(&current),
-        }
+        Subscription { shared: Arc::clone(&self.shared), generation, value: Arc::clone(&current) }
     }
 }
 
@@ -77,10 +68,6 @@ impl<T> Subscription<T> {
 
 impl<T> Clone for Subscription<T> {
     fn clone(&self) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-            generation: self.generation,
-            value: Arc::clone(&self.value),
-        }
+        Self { shared: Arc::clone(&self.shared), generation: self.generation, value: Arc::clone(&self.value) }
     }
 }

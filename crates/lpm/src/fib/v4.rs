@@ -32,16 +32,9 @@ impl Fib4 {
     pub(super) fn new(routes: Vec<(Prefix, u32)>) -> Self {
         let routes = Routes::new(&spans4(routes));
         let mut words = Words::new(Width::Wide);
-        let slots: Vec<u32> = (0..SLOTS)
-            .map(|slot| compile(&mut words, &routes.runs(slot), slot))
-            .collect();
+        let slots: Vec<u32> = (0..SLOTS).map(|slot| compile(&mut words, &routes.runs(slot), slot)).collect();
         let arena = Arc::new(Arena4::new(&slots, &words, 0));
-        let mut fib = Self {
-            routes,
-            words,
-            published: Published::new(Arc::clone(&arena)),
-            arena,
-        };
+        let mut fib = Self { routes, words, published: Published::new(Arc::clone(&arena)), arena };
         fib.write_behind(fib.words.end());
         fib
     }
@@ -237,11 +230,7 @@ impl Routes {
         // What now holds where this route did: itself, or the next longest around it.
         let now = (0..=len)
             .rev()
-            .find_map(|len| {
-                self.short
-                    .get(&(first & mask(len), len))
-                    .map(|&value| (len + 1, value))
-            })
+            .find_map(|len| self.short.get(&(first & mask(len), len)).map(|&value| (len + 1, value)))
             .unwrap_or((0, 0));
         let last = first | !mask(len);
         let changed = (slot_of(first)..=slot_of(last))
@@ -263,16 +252,12 @@ impl Routes {
             return self.short.get(&(first, len)).copied();
         }
         let routes = &self.inside[slot_of(first)];
-        let at = routes
-            .binary_search_by_key(&(first, len), |route| (route.first, route.len))
-            .ok()?;
+        let at = routes.binary_search_by_key(&(first, len), |route| (route.first, route.len)).ok()?;
         Some(routes[at].value)
     }
 
     fn runs(&self, slot: usize) -> Vec<Run<u32>> {
-        let inside = self.inside[slot]
-            .iter()
-            .map(|route| (route.first, route.first | !mask(route.len), route.value));
+        let inside = self.inside[slot].iter().map(|route| (route.first, route.first | !mask(route.len), route.value));
         runs_within(first_of(slot), last_of(slot), self.around[slot].1, inside)
     }
 }
@@ -297,11 +282,7 @@ mod tests {
             let value = (i % 3 != 0).then_some(i);
             fib.change(addr, 32, value);
             replaced += u32::from(Arc::as_ptr(&fib.arena) != first);
-            assert_eq!(
-                reader.latest().lookup(addr),
-                value.unwrap_or(0),
-                "after {i} updates"
-            );
+            assert_eq!(reader.latest().lookup(addr), value.unwrap_or(0), "after {i} updates");
         }
         assert!(replaced > 0);
         assert!(fib.memory() < 4 << 20, "{}", fib.memory());

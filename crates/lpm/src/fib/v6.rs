@@ -37,9 +37,7 @@ impl View6 {
     #[inline]
     pub(super) fn lookup(&self, addr: u128) -> u32 {
         let chunk = self.chunk_of.lookup((addr >> 64) as u64);
-        self.chunks
-            .get(chunk as usize)
-            .map_or(0, |index| index.lookup(addr))
+        self.chunks.get(chunk as usize).map_or(0, |index| index.lookup(addr))
     }
 }
 
@@ -55,30 +53,14 @@ impl Fib6 {
             lengths[usize::from(*len)] += 1;
         }
         // Half full, so that the first updates cut nothing.
-        let mut starts: Vec<u64> = routes
-            .keys()
-            .step_by(MAX_ROUTES / 2)
-            .skip(1)
-            .map(|(first, _)| upper(*first))
-            .collect();
+        let mut starts: Vec<u64> =
+            routes.keys().step_by(MAX_ROUTES / 2).skip(1).map(|(first, _)| upper(*first)).collect();
         starts.insert(0, 0);
         starts.dedup();
-        let view = View6 {
-            chunk_of: Arc::new(chunk_of(&starts)),
-            chunks: Vec::new(),
-        };
+        let view = View6 { chunk_of: Arc::new(chunk_of(&starts)), chunks: Vec::new() };
         let published = Published::new(Arc::new(view.clone()));
-        let mut fib = Self {
-            routes,
-            lengths,
-            starts,
-            view,
-            stale: BTreeSet::new(),
-            published,
-        };
-        fib.view.chunks = (0..fib.starts.len())
-            .map(|chunk| Arc::new(fib.compile(chunk)))
-            .collect();
+        let mut fib = Self { routes, lengths, starts, view, stale: BTreeSet::new(), published };
+        fib.view.chunks = (0..fib.starts.len()).map(|chunk| Arc::new(fib.compile(chunk))).collect();
         fib.published.replace(Arc::new(fib.view.clone()));
         fib
     }
@@ -92,8 +74,7 @@ impl Fib6 {
         let count = &mut self.lengths[usize::from(len)];
         *count = *count + usize::from(value.is_some()) - usize::from(before.is_some());
         if before != value {
-            self.stale
-                .extend(self.chunk_at(upper(first))..=self.chunk_at(upper(first | !mask(len))));
+            self.stale.extend(self.chunk_at(upper(first))..=self.chunk_at(upper(first | !mask(len))));
         }
         before
     }
@@ -107,9 +88,7 @@ impl Fib6 {
         while let Some(chunk) = self.stale.pop_last() {
             if let Some(start) = self.middle_of(chunk) {
                 self.starts.insert(chunk + 1, start);
-                self.view
-                    .chunks
-                    .insert(chunk + 1, Arc::clone(&self.view.chunks[chunk]));
+                self.view.chunks.insert(chunk + 1, Arc::clone(&self.view.chunks[chunk]));
                 self.view.chunk_of = Arc::new(chunk_of(&self.starts));
                 self.stale.extend([chunk, chunk + 1]);
             } else {
@@ -142,36 +121,24 @@ impl Fib6 {
     /// The first and the last address of a chunk.
     fn edges(&self, chunk: usize) -> (u128, u128) {
         let first = u128::from(self.starts[chunk]) << 64;
-        let last = self
-            .starts
-            .get(chunk + 1)
-            .map_or(u128::MAX, |&next| (u128::from(next) << 64) - 1);
+        let last = self.starts.get(chunk + 1).map_or(u128::MAX, |&next| (u128::from(next) << 64) - 1);
         (first, last)
     }
 
     fn inside(&self, chunk: usize) -> impl Iterator<Item = Span<u128>> {
         let (first, last) = self.edges(chunk);
-        self.routes
-            .range((first, 0)..=(last, 128))
-            .map(|(&(first, len), &value)| (first, first | !mask(len), value))
+        self.routes.range((first, 0)..=(last, 128)).map(|(&(first, len), &value)| (first, first | !mask(len), value))
     }
 
     fn compile(&self, chunk: usize) -> Index6 {
         let (chunk_first, chunk_last) = self.edges(chunk);
         // Routes that start before the chunk and reach into it, the shortest first.
-        let around = (0..=128_u8)
-            .filter(|&len| self.lengths[usize::from(len)] > 0)
-            .filter_map(|len| {
-                let first = chunk_first & mask(len);
-                let value = *self.routes.get(&(first, len)).filter(|_| first < chunk_first)?;
-                Some((chunk_first, first | !mask(len), value))
-            });
-        Index6::from_runs(&runs_within(
-            chunk_first,
-            chunk_last,
-            0,
-            around.chain(self.inside(chunk)),
-        ))
+        let around = (0..=128_u8).filter(|&len| self.lengths[usize::from(len)] > 0).filter_map(|len| {
+            let first = chunk_first & mask(len);
+            let value = *self.routes.get(&(first, len)).filter(|_| first < chunk_first)?;
+            Some((chunk_first, first | !mask(len), value))
+        });
+        Index6::from_runs(&runs_within(chunk_first, chunk_last, 0, around.chain(self.inside(chunk))))
     }
 
     /// Where to cut a chunk that has become too large; not possible if all its routes are in one upper half.

@@ -15,13 +15,7 @@ pub(crate) fn kinds_v4(prefixes: &[Prefix], len: usize) -> Vec<Kind<u32>> {
         IpAddr::V4(addr) => Some(Ipv4Addr::to_bits(addr)),
         IpAddr::V6(_) => None,
     };
-    kinds(
-        prefixes,
-        len,
-        number,
-        |wide| wide as u32,
-        |first, step| first.wrapping_add(64 * step as u32),
-    )
+    kinds(prefixes, len, number, |wide| wide as u32, |first, step| first.wrapping_add(64 * step as u32))
 }
 
 /// IPv6: see [`kinds`]; `random` is uniform over 2000::/3.
@@ -31,9 +25,7 @@ pub(crate) fn kinds_v6(prefixes: &[Prefix], len: usize) -> Vec<Kind<u128>> {
         IpAddr::V6(addr) => Some(Ipv6Addr::to_bits(addr)),
     };
     let unicast = |wide: u128| wide >> 3 | 1 << 125;
-    kinds(prefixes, len, number, unicast, |first, step| {
-        first.wrapping_add((step as u128) << 70)
-    })
+    kinds(prefixes, len, number, unicast, |first, step| first.wrapping_add((step as u128) << 70))
 }
 
 /// `random`: uniform. `match`: uniform inside a random prefix. `zipf`: one host in each prefix, the k-th most
@@ -51,13 +43,8 @@ fn kinds<A: Copy>(
         prefix.nth(random.wide() & hosts).and_then(&number)
     };
     let uniform = (0..len).map(|_| uniform(random.wide())).collect();
-    let matching = (0..len)
-        .filter_map(|_| inside(prefixes[random.below(prefixes.len())], &mut random))
-        .collect();
-    let mut popular: Vec<A> = prefixes
-        .iter()
-        .filter_map(|&prefix| inside(prefix, &mut random))
-        .collect();
+    let matching = (0..len).filter_map(|_| inside(prefixes[random.below(prefixes.len())], &mut random)).collect();
+    let mut popular: Vec<A> = prefixes.iter().filter_map(|&prefix| inside(prefix, &mut random)).collect();
     for i in (1..popular.len()).rev() {
         popular.swap(i, random.below(i + 1));
     }
@@ -69,13 +56,6 @@ fn kinds<A: Copy>(
         })
         .collect();
     let first = prefixes.first().and_then(|prefix| number(prefix.first()));
-    let sequential = first
-        .map(|first| (0..len).map(|i| step(first, i)).collect())
-        .unwrap_or_default();
-    vec![
-        ("random", uniform),
-        ("match", matching),
-        ("zipf", zipf),
-        ("sequential", sequential),
-    ]
+    let sequential = first.map(|first| (0..len).map(|i| step(first, i)).collect()).unwrap_or_default();
+    vec![("random", uniform), ("match", matching), ("zipf", zipf), ("sequential", sequential)]
 }

@@ -21,10 +21,7 @@ pub(crate) fn shared(name: &str) -> Option<String> {
     match Command::new("xz").arg("-dc").arg(&path).output() {
         Ok(output) if output.status.success() => String::from_utf8(output.stdout).ok(),
         Ok(output) => {
-            eprintln!(
-                "{name}: xz: {}, skipped",
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
+            eprintln!("{name}: xz: {}, skipped", String::from_utf8_lossy(&output.stderr).trim());
             None
         }
         Err(error) => {
@@ -38,12 +35,8 @@ pub(crate) fn shared(name: &str) -> Option<String> {
 pub(crate) fn real(name: &str) -> Option<Vec<(Prefix, u32)>> {
     let text = shared(name)?;
     let mut random = Random(64);
-    let prefixes = text
-        .lines()
-        .filter_map(|line| line.split(' ').next()?.parse().ok());
-    let routes: Vec<_> = prefixes
-        .map(|prefix| (prefix, random.below(64) as u32 + 1))
-        .collect();
+    let prefixes = text.lines().filter_map(|line| line.split(' ').next()?.parse().ok());
+    let routes: Vec<_> = prefixes.map(|prefix| (prefix, random.below(64) as u32 + 1)).collect();
     Some(routes)
 }
 
