@@ -423,10 +423,10 @@ impl<P: Probe> Walk<'_, '_, P> {
         self.narrow(Limit { mtu: 1_500, fragments: true, tells: None });
         match edge {
             Some(V6Edge { vpc, open, edge_table }) => {
-                if !open {
+                let edge_table = edge_table.filter(|_| open);
+                if !open || self.answers_by_egress_only(vpc) {
                     self.step(EgressOnly { vpc })?;
                 }
-                let edge_table = edge_table.filter(|_| open);
                 self.over_the_edge(vpc, edge_table)
             }
             None => {
@@ -436,6 +436,16 @@ impl<P: Probe> Walk<'_, '_, P> {
                 self.over_the_edge(gateway.vpc, gateway.edge_table)
             }
         }
+    }
+
+    /// Whether the destination's subnet sends its answers through an egress-only gateway: then it is not open to the
+    /// internet, whatever other gateway the VPC has (R10.18).
+    fn answers_by_egress_only(&self, vpc: Idx<Vpc>) -> bool {
+        let snapshot = self.view.snapshot;
+        let subnet = snapshot.vpcs[vpc].subnets.longest_match(self.at.dst);
+        let route = subnet
+            .and_then(|(_, &subnet)| snapshot.tables[snapshot.subnets[subnet].table].routes.longest_match(self.at.src));
+        route.is_some_and(|(_, route)| route.target == Some(Target::EgressOnly))
     }
 
     /// Into a VPC by a gateway: where its edge table says, or else straight to the subnet (R2.20–R2.22).

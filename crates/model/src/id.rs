@@ -185,7 +185,7 @@ impl<K: Kind> JsonSchema for Id<K> {
 /// Where packets enter and leave the process: a TUN of an ENI, of a service or of an internet host.
 ///
 /// Shape: given by `Desired` when its owner appears, kept for the owner's life, never reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LinkId(pub u32);
 
 impl fmt::Display for LinkId {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod control;
 pub mod desired;
 pub mod explain;
 mod id;

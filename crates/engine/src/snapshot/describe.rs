@@ -9,7 +9,7 @@ use vpc_model::resource::{
     SecurityGroupRule, Service, TransitRouteTable, TransitTarget,
 };
 use vpc_model::{DropReason, Id, LinkId, ResourceRef, StageId};
-use vpc_packet::{FiveTuple, Protocol};
+use vpc_packet::FiveTuple;
 
 use super::{Ingress, Snapshot};
 use crate::path::Guarded;
@@ -33,7 +33,10 @@ impl Snapshot {
             (Ok(outcome), guarded) => match (outcome.verdict, guarded) {
                 (Err(reason), _) => drop_verdict(reason),
                 (Ok(_), Some(Guarded::Refuse(reason))) => {
-                    let because = format!("the path takes packets of {} bytes", outcome.limit.mtu);
+                    let because = match (reason, outcome.ttl_counted_by) {
+                        (DropReason::TtlExpired, Some(address)) => format!("{address} counts the TTL"),
+                        _ => format!("the path takes packets of {} bytes", outcome.limit.mtu),
+                    };
                     let (stage, outcome) = (StageId::Guard.to_string(), reason.to_string());
                     steps.push(Step::Stage { stage, outcome, because, resource: None, refused: true });
                     drop_verdict(reason)
@@ -45,11 +48,11 @@ impl Snapshot {
                         Receiver::Service(id) => self.desired.label(id),
                         Receiver::Virtual(id) => self.desired.label(id),
                     };
-                    Verdict::Send { to, packet: packet(&outcome.at), mtu: outcome.limit.mtu }
+                    Verdict::Send { to, packet: outcome.at.to_string(), mtu: outcome.limit.mtu }
                 }
             },
         };
-        let question = format!("{} > {}", self.sender(link), packet(tuple));
+        let question = format!("{} > {}", self.sender(link), tuple);
         Explanation { question, steps, verdict, generation: self.generation }
     }
 
@@ -67,7 +70,7 @@ impl Snapshot {
 
     fn step(&self, event: Event) -> Step {
         match event {
-            Event::Hop { place, at } => Step::Hop { place: self.place(place), packet: packet(&at) },
+            Event::Hop { place, at } => Step::Hop { place: self.place(place), packet: at.to_string() },
             Event::Step { stage, because, refused } => {
                 let (chosen, because, resource) = self.because(because);
                 let outcome = refused.map_or(chosen, |reason| reason.to_string());
@@ -248,15 +251,4 @@ impl Snapshot {
 
 fn drop_verdict(reason: DropReason) -> Verdict {
     Verdict::Drop { reason: reason.to_string(), doc: reason.doc().to_owned(), aws: reason.aws().map(str::to_owned) }
-}
-
-/// A tuple as people write it.
-fn packet(tuple: &FiveTuple) -> String {
-    let &FiveTuple { src, dst, protocol, src_port, dst_port } = tuple;
-    match (protocol, tuple.icmp_type_code()) {
-        (Protocol::TCP, _) => format!("tcp {} > {}", SocketAddr::new(src, src_port), SocketAddr::new(dst, dst_port)),
-        (Protocol::UDP, _) => format!("udp {} > {}", SocketAddr::new(src, src_port), SocketAddr::new(dst, dst_port)),
-        (_, Some((kind, code))) => format!("icmp {src} > {dst} type {kind} code {code}"),
-        _ => format!("proto {} {src} > {dst}", protocol.0),
-    }
 }
