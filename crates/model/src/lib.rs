@@ -1,4 +1,4 @@
-//! What exists: ids, resources, the stage table, explanations, and the lab file.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 pub mod control;
