@@ -15,6 +15,7 @@ mod names;
 mod network;
 mod outside;
 mod rules;
+mod schema;
 mod tree;
 mod value;
 mod violations;
@@ -23,6 +24,7 @@ mod yaml;
 
 pub use edit::{Edit, EditError};
 pub use error::{LabError, LabErrors};
+pub use schema::schema;
 pub use write::write;
 
 use crate::desired::{Change, Desired};

@@ -20,9 +20,11 @@ impl Converter<'_> {
         let mut pairs: BTreeMap<(ResourceRef, ResourceRef, String), (Place, Fault)> = BTreeMap::new();
         for violation in violations {
             let values = values_of(&violation.problem);
-            if let Problem::NotFound { what } = violation.problem
-                && self.broken.contains(&what)
-            {
+            // Doubled names and what could not be read were said already, where they stand.
+            let doubled = matches!(violation.problem, Problem::NameTaken { .. });
+            let unread = |what: ResourceRef| matches!(violation.problem, Problem::NotFound { what: id } if id == what);
+            let said = doubled || self.broken.iter().any(|&what| unread(what));
+            if said {
                 continue;
             }
             let (this, field) = (violation.resource, violation.field);
@@ -33,8 +35,7 @@ impl Converter<'_> {
                 .copied()
                 .or_else(|| self.names.place(this))
                 .unwrap_or_else(|| self.root());
-            let fault = Fault::at(place, self.named(&violation.problem.to_string(), this))
-                .with_aws_code(violation.problem.aws_code());
+            let fault = Fault::at(place, self.named(&violation.problem.to_string(), this));
             match rival(&violation.problem) {
                 // Two that are in each other's way are told about once, where the later one is.
                 Some(by) => {

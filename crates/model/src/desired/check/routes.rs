@@ -16,7 +16,7 @@ impl Desired {
             match destination {
                 Destination::Prefix(prefix) => {
                     counts[usize::from(!prefix.is_ipv4())] += 1;
-                    self.check_prefix_route(vpc, prefix, target, report);
+                    self.check_prefix_route(vpc, table, prefix, target, report);
                 }
                 Destination::List(id) => match self.get(id) {
                     Some(list) => {
@@ -26,13 +26,11 @@ impl Desired {
                     None => report.add("routes", Problem::NotFound { what: PrefixList::to_ref(id) }),
                 },
             }
-            let is_block = vpc.blocks().any(|block| destination == Destination::Prefix(block));
-            let is_subnet = || {
-                let mut subnets = self.dependents_of_kind::<Subnet>(Vpc::to_ref(vpc.id));
-                subnets.any(|subnet| subnet.blocks().any(|block| destination == Destination::Prefix(block)))
+            let inside = match destination {
+                Destination::Prefix(prefix) => vpc.blocks().any(|block| block.covers(prefix)),
+                Destination::List(_) => false,
             };
-            let may_be_local = is_block || self.is_edge_table(table.id) && is_subnet();
-            if target == RouteTarget::Local && !may_be_local {
+            if target == RouteTarget::Local && !inside {
                 report.add("routes", Problem::LocalElsewhere { destination });
             }
             if matches!(target, RouteTarget::GatewayEndpoint(_)) {
@@ -54,7 +52,14 @@ impl Desired {
         }
     }
 
-    fn check_prefix_route(&self, vpc: &Vpc, prefix: Prefix, target: RouteTarget, report: &mut Report<'_>) {
+    fn check_prefix_route(
+        &self,
+        vpc: &Vpc,
+        table: &RouteTable,
+        prefix: Prefix,
+        target: RouteTarget,
+        report: &mut Report<'_>,
+    ) {
         if is_link_local_service(prefix) {
             report.add("routes", Problem::RoutesLinkLocal { destination: prefix });
         }
@@ -66,7 +71,9 @@ impl Desired {
             let fine = if block == prefix {
                 to_appliance || target == RouteTarget::Local
             } else {
-                to_appliance && whole_subnet()
+                // An edge table may say local of a subnet, too (R2.20).
+                let to_local = target == RouteTarget::Local && self.is_edge_table(table.id);
+                (to_appliance || to_local) && whole_subnet()
             };
             if !fine {
                 report.add("routes", Problem::MoreSpecificThanLocal { destination: prefix });
