@@ -65,8 +65,8 @@ pub struct Reference<'a> {
     desired: &'a Desired,
 }
 
-/// After so many NAT gateways a packet is going round in circles.
-const NAT_PASSES: usize = 12;
+/// What leaves so many subnets is going round in circles.
+const MOST_LEAVES: usize = 12;
 
 impl<'a> Reference<'a> {
     /// The reference for a network.
@@ -102,7 +102,8 @@ impl<'a> Reference<'a> {
             memory: Memory::default(),
             any_source_port: false,
             mtus: vec![Element { mtu: 9_001, cuts: false }],
-            nat_passes: 0,
+            passed_nat: false,
+            leaves: 0,
         };
         let arrived = packet.from_link(link);
         let fate = arrived.and_then(|link| {
@@ -157,7 +158,8 @@ struct Packet<'a> {
     memory: Memory,
     any_source_port: bool,
     mtus: Vec<Element>,
-    nat_passes: usize,
+    passed_nat: bool,
+    leaves: usize,
 }
 
 type Arrived = Result<LinkId, DropReason>;
@@ -192,6 +194,10 @@ impl<'a> Packet<'a> {
 
     /// §0.5, steps 6 to 8.
     fn leave(&mut self, subnet: &Subnet) -> Arrived {
+        self.leaves += 1;
+        if self.leaves > MOST_LEAVES {
+            return Err(DropReason::RoutingLoop);
+        }
         self.network_acl(subnet, Direction::Egress)?;
         let vpc = self.vpc(subnet.vpc)?;
         let table = subnet.table.unwrap_or(vpc.main_table);
@@ -270,7 +276,7 @@ impl<'a> Packet<'a> {
             // R10.6: only answers are for a NAT gateway itself.
             EniKind::NatGateway(id) => {
                 self.undo(NatGateway::to_ref(id)).ok_or(DropReason::NatNoBinding)?;
-                self.pass_nat()?;
+                self.pass_nat();
                 let subnet = self.subnet(eni.subnet)?;
                 self.leave(subnet)
             }
@@ -294,15 +300,14 @@ impl<'a> Packet<'a> {
         // Ports below 1024 are not given out; which one is chosen instead is the gateway's business.
         self.any_source_port |= self.at.src_port < 1_024;
         self.memory.changes.push((NatGateway::to_ref(id), before, self.at));
-        self.pass_nat()?;
+        self.pass_nat();
         self.leave(subnet)
     }
 
-    fn pass_nat(&mut self) -> Result<(), DropReason> {
+    fn pass_nat(&mut self) {
         self.never_untracked = true;
         self.mtus.push(Element { mtu: 8_500, cuts: true });
-        self.nat_passes += 1;
-        if self.nat_passes > NAT_PASSES { Err(DropReason::RoutingLoop) } else { Ok(()) }
+        self.passed_nat = true;
     }
 
     /// R3.7, R3.8, R3.11.
@@ -506,7 +511,7 @@ impl<'a> Packet<'a> {
 
     /// Whether it fits every element it passed, and whether it was cut for that (R1.14, R1.16, R1.17).
     fn fits(&self) -> Result<bool, DropReason> {
-        if self.nat_passes > 0 && self.size.ttl <= 1 {
+        if self.passed_nat && self.size.ttl <= 1 {
             return Err(DropReason::TtlExpired);
         }
         let mut in_pieces = false;

@@ -35,7 +35,9 @@ pub(super) fn event(choices: &mut Choices<'_>, network: &mut Desired) -> Event {
 /// A packet that somebody sends, mostly from an address of their own to one that somebody has.
 pub(super) fn packet(choices: &mut Choices<'_>, network: &Desired) -> Option<(LinkId, PacketSpec)> {
     let links: Vec<(LinkId, ResourceRef)> = network.links().collect();
-    let (link, sender) = choices.of(&links)?;
+    let interfaces: Vec<_> = links.iter().copied().filter(|(_, owner)| Eni::from_ref(*owner).is_some()).collect();
+    let senders = if choices.is(25) { &links } else { &interfaces };
+    let (link, sender) = choices.of(senders).or(choices.of(&links))?;
     let all = addresses(network);
     let dst = choices.of(&all)?;
     let own = own_addresses(network, sender);
