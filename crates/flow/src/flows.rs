@@ -75,6 +75,8 @@ pub struct Flows<M> {
     made: u64,
     /// What the memo of an ended entry reads as.
     blank: M,
+    /// Where writes to the memo of an ended entry go.
+    scratch: M,
 }
 
 impl<M: Default> Flows<M> {
@@ -99,6 +101,7 @@ impl<M: Default> Flows<M> {
             refused: 0,
             made: 0,
             blank: M::default(),
+            scratch: M::default(),
         }
     }
 
@@ -167,8 +170,8 @@ impl<M: Default> Flows<M> {
         match self.entries.get_mut(at.slot as usize) {
             Some(entry) if entry.generation == at.generation() => &mut entry.memos[at.side().index()],
             Some(_) | None => {
-                self.blank = M::default();
-                &mut self.blank
+                self.scratch = M::default();
+                &mut self.scratch
             }
         }
     }
@@ -433,14 +436,15 @@ impl<M: Default> Flows<M> {
         }
     }
 
-    /// Makes an entry answer under another key; true when it is another.
-    fn move_responder(&mut self, slot: u32, to: Option<FlowKey>) -> bool {
+    /// Makes an entry answer under this key.
+    fn move_responder(&mut self, slot: u32, to: Option<FlowKey>) {
         let connection = &mut self.entries[slot as usize].connection;
         let initiator = connection.initiator;
         let from = mem::replace(&mut connection.responder, to);
         if from == to {
-            return false;
+            return;
         }
+        connection.revise();
         let place = Place::new(slot, Side::Responder);
         if let Some(from) = from {
             self.unindex(&from, place);
@@ -449,7 +453,6 @@ impl<M: Default> Flows<M> {
         if let Some(to) = to.filter(|to| *to != initiator) {
             self.index_key(&to, place);
         }
-        true
     }
 
     fn take_leases(&mut self, slot: u32) {
