@@ -352,11 +352,7 @@ impl Phase {
 
 /// The TCP state after a flow's first packet.
 pub(crate) fn first_state(protocol: Protocol, flags: TcpFlags) -> TcpState {
-    if protocol == Protocol::TCP {
-        TcpState::first(flags)
-    } else {
-        TcpState::NotTcp
-    }
+    if protocol == Protocol::TCP { TcpState::first(flags) } else { TcpState::NotTcp }
 }
 
 /// Whether more than one request and response have been exchanged (R8.12).

@@ -26,17 +26,11 @@ impl FlowRef {
     /// The same entry seen from the other side.
     #[must_use]
     pub const fn other_side(self) -> Self {
-        Self {
-            slot: self.slot,
-            tag: self.tag ^ 1,
-        }
+        Self { slot: self.slot, tag: self.tag ^ 1 }
     }
 
     pub(crate) const fn new(generation: u32, place: Place) -> Self {
-        Self {
-            slot: place.slot(),
-            tag: generation << 1 | place.0 & 1,
-        }
+        Self { slot: place.slot(), tag: generation << 1 | place.0 & 1 }
     }
 
     pub(crate) const fn generation(self) -> u32 {
@@ -119,11 +113,7 @@ impl<M> Entry<M> {
     }
 
     pub(crate) fn is_over(&self, now: Time) -> bool {
-        if self.fate == Fate::Refused {
-            self.is_due(now)
-        } else {
-            self.connection.is_over(now)
-        }
+        if self.fate == Fate::Refused { self.is_due(now) } else { self.connection.is_over(now) }
     }
 }
 
@@ -148,9 +138,5 @@ impl fmt::Debug for FlowRef {
 }
 
 const fn side_of(tag: u32) -> Side {
-    if tag & 1 == 0 {
-        Side::Initiator
-    } else {
-        Side::Responder
-    }
+    if tag & 1 == 0 { Side::Initiator } else { Side::Responder }
 }

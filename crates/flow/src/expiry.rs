@@ -39,12 +39,7 @@ struct Node {
 
 impl Wheel {
     pub(crate) const fn new() -> Self {
-        Self {
-            elapsed: 0,
-            occupied: [0; LEVELS],
-            heads: [NONE; DUE + 1],
-            nodes: Vec::new(),
-        }
+        Self { elapsed: 0, occupied: [0; LEVELS], heads: [NONE; DUE + 1], nodes: Vec::new() }
     }
 
     /// Asks for a look at `slot` soon after `at`: in the first tick that begins after it.
@@ -109,24 +104,13 @@ impl Wheel {
 
     fn put(&mut self, slot: u32, list: usize) {
         let missing = (slot as usize + 1).saturating_sub(self.nodes.len());
-        self.nodes.extend(std::iter::repeat_n(
-            Node {
-                before: NONE,
-                after: NONE,
-                list: NOWHERE,
-            },
-            missing,
-        ));
+        self.nodes.extend(std::iter::repeat_n(Node { before: NONE, after: NONE, list: NOWHERE }, missing));
         self.disarm(slot);
         if list < DUE {
             self.occupied[list >> BITS] |= 1 << (list & 63);
         }
         let head = self.heads[list];
-        self.nodes[slot as usize] = Node {
-            before: NONE,
-            after: head,
-            list: list as u16,
-        };
+        self.nodes[slot as usize] = Node { before: NONE, after: head, list: list as u16 };
         if head != NONE {
             self.nodes[head as usize].before = slot;
         }
@@ -179,24 +163,12 @@ mod tests {
 
     #[test]
     fn an_entry_comes_after_its_deadline_and_within_a_tick() {
-        for deadline in [
-            1,
-            LENGTH - 1,
-            LENGTH,
-            64 * LENGTH - 1,
-            64 * LENGTH,
-            5 * DAY,
-            4_095 * LENGTH,
-        ] {
+        for deadline in [1, LENGTH - 1, LENGTH, 64 * LENGTH - 1, 64 * LENGTH, 5 * DAY, 4_095 * LENGTH] {
             let mut wheel = Wheel::new();
             wheel.arm(0, Time(deadline));
             let deadlines = BTreeMap::from([(0, deadline)]);
             let begins = (deadline / LENGTH + 1) * LENGTH;
-            assert_eq!(
-                run(&mut wheel, &deadlines, deadline - 1),
-                [0_u32; 0],
-                "{deadline}"
-            );
+            assert_eq!(run(&mut wheel, &deadlines, deadline - 1), [0_u32; 0], "{deadline}");
             assert_eq!(run(&mut wheel, &deadlines, begins), [0], "{deadline}");
             assert_eq!(wheel.next_look(), None);
         }
@@ -224,10 +196,7 @@ mod tests {
             }
             looks += 1;
         }
-        assert!(
-            now < 5 * DAY + LENGTH && looks <= LEVELS,
-            "{looks} looks until {now}"
-        );
+        assert!(now < 5 * DAY + LENGTH && looks <= LEVELS, "{looks} looks until {now}");
     }
 
     #[test]

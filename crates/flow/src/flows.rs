@@ -40,12 +40,7 @@ pub struct FlowsConfig {
 
 impl Default for FlowsConfig {
     fn default() -> Self {
-        Self {
-            capacity: 1 << 20,
-            refused_for: Duration::from_secs(10),
-            seed: 0,
-            ports: PortRange::ALL,
-        }
+        Self { capacity: 1 << 20, refused_for: Duration::from_secs(10), seed: 0, ports: PortRange::ALL }
     }
 }
 
@@ -160,8 +155,7 @@ impl<M: Default> Flows<M> {
     #[must_use]
     #[inline]
     pub fn memo(&self, at: FlowRef) -> &M {
-        self.get(at)
-            .map_or(&self.blank, |entry| &entry.memos[at.side().index()])
+        self.get(at).map_or(&self.blank, |entry| &entry.memos[at.side().index()])
     }
 
     /// What is attached to a side, to be changed; what is written to an entry that has ended is forgotten.
@@ -187,8 +181,7 @@ impl<M: Default> Flows<M> {
     /// What a side has sent.
     #[must_use]
     pub fn counts(&self, at: FlowRef) -> Counts {
-        self.get(at)
-            .map_or_else(Counts::default, |entry| entry.counts[at.side().index()])
+        self.get(at).map_or_else(Counts::default, |entry| entry.counts[at.side().index()])
     }
 
     /// Counts a packet that [`Self::admit`] found no flow for and that was then refused.
@@ -228,15 +221,7 @@ impl<M: Default> Flows<M> {
         let start = ((u64::from(count) * (salt >> 32)) >> 32) as u32;
         (0..count)
             .map(|step| (first + (start + step) % count) as u16)
-            .find(|port| {
-                self.is_free(
-                    owner,
-                    FiveTuple {
-                        src_port: *port,
-                        ..after
-                    },
-                )
-            })
+            .find(|port| self.is_free(owner, FiveTuple { src_port: *port, ..after }))
     }
 
     /// Whether no live binding of `owner` has this `after`.
@@ -311,35 +296,24 @@ impl<M: Default> Flows<M> {
         (0..)
             .zip(&self.entries)
             .filter(move |(_, entry)| live(entry))
-            .map(|(slot, entry)| {
-                (
-                    self.reference(Place::new(slot, Side::Initiator)),
-                    &entry.connection,
-                )
-            })
+            .map(|(slot, entry)| (self.reference(Place::new(slot, Side::Initiator)), &entry.connection))
     }
 
     /// Both sides of every entry that has not ended, for whoever settles counts.
     pub fn sides_mut(&mut self) -> impl Iterator<Item = (FlowRef, &mut M, Counts)> {
         let live = |entry: &Entry<M>| matches!(entry.fate, Fate::Connection | Fate::Refused);
-        (0..)
-            .zip(&mut self.entries)
-            .filter(move |(_, entry)| live(entry))
-            .flat_map(|(slot, entry)| {
-                let generation = entry.generation;
-                let sides = [Side::Initiator, Side::Responder].into_iter();
-                sides
-                    .zip(&mut entry.memos)
-                    .zip(entry.counts)
-                    .map(move |((side, memo), counts)| {
-                        (FlowRef::new(generation, Place::new(slot, side)), memo, counts)
-                    })
-            })
+        (0..).zip(&mut self.entries).filter(move |(_, entry)| live(entry)).flat_map(|(slot, entry)| {
+            let generation = entry.generation;
+            let sides = [Side::Initiator, Side::Responder].into_iter();
+            sides
+                .zip(&mut entry.memos)
+                .zip(entry.counts)
+                .map(move |((side, memo), counts)| (FlowRef::new(generation, Place::new(slot, side)), memo, counts))
+        })
     }
 
     fn arm(&mut self, slot: u32) {
-        self.wheel
-            .arm(slot, self.entries[slot as usize].connection.deadline());
+        self.wheel.arm(slot, self.entries[slot as usize].connection.deadline());
     }
 
     fn in_use(&self) -> usize {
@@ -367,8 +341,7 @@ impl<M: Default> Flows<M> {
     }
 
     fn holder(&self, owner: ResourceRef, after: &FiveTuple) -> Option<Holder> {
-        self.leases
-            .holder(owner, after, |holder| binding_of(&self.entries, holder))
+        self.leases.holder(owner, after, |holder| binding_of(&self.entries, holder))
     }
 
     /// Does what an entry's silence has brought about; false when that is its end.
@@ -428,10 +401,7 @@ impl<M: Default> Flows<M> {
     }
 
     fn unindex(&mut self, key: &FlowKey, place: Place) {
-        if let Ok(found) = self
-            .index
-            .find_entry(self.hasher.hash_one(key), |other| *other == place)
-        {
+        if let Ok(found) = self.index.find_entry(self.hasher.hash_one(key), |other| *other == place) {
             found.remove();
         }
     }

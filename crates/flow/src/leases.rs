@@ -44,11 +44,7 @@ struct Destination {
 
 impl Leases {
     pub(crate) const fn new(hasher: FixedState) -> Self {
-        Self {
-            holders: HashTable::new(),
-            destinations: HashTable::new(),
-            hasher,
-        }
+        Self { holders: HashTable::new(), destinations: HashTable::new(), hasher }
     }
 
     /// Who has the lease.
@@ -68,9 +64,7 @@ impl Leases {
     /// How many leases `owner` has towards the destination of `after`, from its source address.
     pub(crate) fn towards(&self, owner: ResourceRef, after: &FiveTuple) -> u32 {
         let towards = Towards::of(owner, after);
-        self.destinations
-            .find(self.hasher.hash_one(towards), |at| at.towards == towards)
-            .map_or(0, |at| at.leases)
+        self.destinations.find(self.hasher.hash_one(towards), |at| at.towards == towards).map_or(0, |at| at.leases)
     }
 
     /// Gives the lease of a holder's binding to it, unless it is taken.
@@ -87,11 +81,7 @@ impl Leases {
         });
         let towards = Towards::of(owner, &after);
         self.destinations
-            .entry(
-                hasher.hash_one(towards),
-                |at| at.towards == towards,
-                |at| hasher.hash_one(at.towards),
-            )
+            .entry(hasher.hash_one(towards), |at| at.towards == towards, |at| hasher.hash_one(at.towards))
             .or_insert(Destination { towards, leases: 0 })
             .get_mut()
             .leases += 1;
@@ -105,9 +95,7 @@ impl Leases {
         };
         held.remove();
         let towards = Towards::of(binding.owner, &binding.after);
-        let counted = self
-            .destinations
-            .find_entry(self.hasher.hash_one(towards), |at| at.towards == towards);
+        let counted = self.destinations.find_entry(self.hasher.hash_one(towards), |at| at.towards == towards);
         if let Ok(mut at) = counted {
             at.get_mut().leases -= 1;
             if at.get().leases == 0 {
@@ -123,13 +111,7 @@ impl Leases {
 
 impl Towards {
     const fn of(owner: ResourceRef, after: &FiveTuple) -> Self {
-        Self {
-            owner,
-            src: after.src,
-            dst: after.dst,
-            dst_port: after.dst_port,
-            protocol: after.protocol,
-        }
+        Self { owner, src: after.src, dst: after.dst, dst_port: after.dst_port, protocol: after.protocol }
     }
 }
 

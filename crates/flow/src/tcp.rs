@@ -210,11 +210,7 @@ mod tests {
                 'A' => 16,
                 other => panic!("no flag {other}"),
             });
-            let side = if side == "i" {
-                Side::Initiator
-            } else {
-                Side::Responder
-            };
+            let side = if side == "i" { Side::Initiator } else { Side::Responder };
             (side, TcpFlags(bits.sum()))
         };
         let mut packets = packets.split_whitespace().map(parse);

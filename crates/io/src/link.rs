@@ -63,12 +63,6 @@ pub enum LinkError {
         /// The device.
         name: InterfaceName,
     },
-    /// The capture behind a `Pcap` link cannot be written to.
-    #[error("cannot write the capture: {source}")]
-    Capture {
-        /// Why.
-        source: io::Error,
-    },
     /// Anything else the kernel refused.
     #[error("{name}: cannot {doing}: {source}")]
     Os {
@@ -120,7 +114,7 @@ impl Link {
     #[must_use]
     pub fn offloads(&self) -> Offloads {
         match self {
-            Self::Memory(_) => Offloads::ALL,
+            Self::Memory(memory) => memory.offloads(),
             Self::Tun(tun) => tun.offloads(),
             Self::Corrupt(_) | Self::Delay(_) | Self::Drop(_) | Self::Pcap(_) => {
                 self.inner().map_or(Offloads::NONE, Self::offloads)

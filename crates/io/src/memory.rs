@@ -10,7 +10,8 @@ use vpc_packet::{Offload, PacketBuf};
 
 use crate::counters::{Counters, LinkDrop};
 use crate::link::{Received, Sent};
-use crate::software;
+use crate::software::{self, Segmenter};
+use crate::tun::Offloads;
 
 /// One end of a pair; what one end sends, the other receives, in order and with its offload state.
 ///
@@ -20,6 +21,8 @@ use crate::software;
 pub struct Memory {
     receive: Arc<Queue>,
     transmit: Arc<Queue>,
+    offloads: Offloads,
+    segmenter: Segmenter,
     counters: Counters,
 }
 
@@ -33,9 +36,23 @@ impl Memory {
         let end = |receive: &Arc<Queue>, transmit: &Arc<Queue>| Self {
             receive: Arc::clone(receive),
             transmit: Arc::clone(transmit),
+            offloads: Offloads::ALL,
+            segmenter: Segmenter::default(),
             counters: Counters::default(),
         };
         Ok((end(&one, &other), end(&other, &one)))
+    }
+
+    /// This end carrying no more than `offloads`: what it sends besides is finished in software, as by a TUN.
+    #[must_use]
+    pub fn with_offloads(self, offloads: Offloads) -> Self {
+        Self { offloads: offloads.and(Offloads::ALL), ..self }
+    }
+
+    /// What this end sends unfinished.
+    #[must_use]
+    pub const fn offloads(&self) -> Offloads {
+        self.offloads
     }
 
     /// What has been counted.
@@ -55,7 +72,26 @@ impl Memory {
         Received::Packet
     }
 
-    pub(crate) fn send(&mut self, packet: &PacketBuf) -> Sent {
+    pub(crate) fn send(&mut self, packet: &mut PacketBuf) -> Sent {
+        if !software::must_finish(packet.offload, self.offloads) {
+            return self.put(packet);
+        }
+        let segments = software::segments(packet);
+        let mut segmenter = std::mem::take(&mut self.segmenter);
+        let mut outcome = Sent::Accepted;
+        let cut = segmenter.for_each(packet, |segment| match self.put(segment) {
+            Sent::Accepted => {}
+            dropped @ Sent::Dropped(_) => outcome = dropped,
+        });
+        self.segmenter = segmenter;
+        if cut.is_err() {
+            self.counters.drop(LinkDrop::Refused, segments);
+            return Sent::Dropped(LinkDrop::Refused);
+        }
+        outcome
+    }
+
+    fn put(&mut self, packet: &PacketBuf) -> Sent {
         let segments = software::segments(packet);
         if self.transmit.push(packet) {
             self.counters.tx.count(segments, packet.len());
@@ -91,11 +127,7 @@ struct Packets {
 impl Queue {
     fn new(capacity: usize) -> io::Result<Self> {
         let readable = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self {
-            packets: Mutex::default(),
-            capacity,
-            readable,
-        })
+        Ok(Self { packets: Mutex::default(), capacity, readable })
     }
 
     fn push(&self, packet: &PacketBuf) -> bool {
@@ -149,23 +181,16 @@ mod tests {
         let mut first = PacketBuf::from_packet(&[0x45; 60]);
         first.offload = Offload {
             partial: Some(PartialChecksum { start: 20, offset: 6 }),
-            gso: Some(Gso {
-                kind: GsoKind::Udp,
-                size: 8,
-                ecn: false,
-            }),
+            gso: Some(Gso { kind: GsoKind::Udp, size: 8, ecn: false }),
         };
-        assert_eq!(left.send(&first), Sent::Accepted);
-        assert_eq!(left.send(&PacketBuf::from_packet(&[2; 40])), Sent::Accepted);
+        assert_eq!(left.send(&mut first.clone()), Sent::Accepted);
+        assert_eq!(left.send(&mut PacketBuf::from_packet(&[2; 40])), Sent::Accepted);
 
         let mut packet = PacketBuf::new();
         assert_eq!(right.recv(&mut packet), Received::Packet);
         assert_eq!((packet.bytes(), packet.offload), (first.bytes(), first.offload));
         assert_eq!(right.recv(&mut packet), Received::Packet);
-        assert_eq!(
-            (packet.bytes(), packet.offload),
-            (&[2; 40][..], Offload::default())
-        );
+        assert_eq!((packet.bytes(), packet.offload), (&[2; 40][..], Offload::default()));
         assert_eq!(right.recv(&mut packet), Received::Empty);
         assert_eq!(left.recv(&mut packet), Received::Empty);
         assert_eq!(right.counters().rx, left.counters().tx);
@@ -175,9 +200,9 @@ mod tests {
     #[test]
     fn a_full_queue_drops_and_counts() {
         let (mut left, _right) = Memory::pair(1).unwrap();
-        let packet = PacketBuf::from_packet(&[1; 20]);
-        assert_eq!(left.send(&packet), Sent::Accepted);
-        assert_eq!(left.send(&packet), Sent::Dropped(LinkDrop::Full));
+        let mut packet = PacketBuf::from_packet(&[1; 20]);
+        assert_eq!(left.send(&mut packet), Sent::Accepted);
+        assert_eq!(left.send(&mut packet), Sent::Dropped(LinkDrop::Full));
         assert_eq!(left.counters().dropped(LinkDrop::Full), 1);
     }
 
@@ -192,7 +217,7 @@ mod tests {
         };
         assert!(!readable());
         for _ in 0..2 {
-            let _ = left.send(&PacketBuf::from_packet(&[1; 20]));
+            let _ = left.send(&mut PacketBuf::from_packet(&[1; 20]));
         }
         let mut packet = PacketBuf::new();
         assert!(readable());

@@ -70,6 +70,17 @@ impl Trie {
         }
     }
 
+    /// The answer for `addr`.
+    #[inline]
+    pub(crate) fn lookup(&self, addr: u32) -> u32 {
+        self.kernel.find(self, addr)
+    }
+
+    /// Shape: the two are equally long.
+    pub(crate) fn lookup_batch(&self, addrs: &[u32], found: &mut [u32]) {
+        self.kernel.find_batch(self, addrs, found);
+    }
+
     /// What the trie occupies outside itself. Units: bytes.
     pub(crate) fn memory(&self) -> usize {
         size_of_val(&*self.slots) + size_of_val(&*self.nodes) + self.answers.memory()
@@ -189,39 +200,42 @@ pub(crate) fn last_of(slot: usize) -> u32 {
     first_of(slot) | ((1 << BELOW_BITS) - 1)
 }
 
-/// Shape: `runs` touch the `2^bits` addresses from `first` on.
+/// Shape: `runs` touch the `2^bits` addresses from `first` on, of which the first run has the first.
 fn compile_node(sink: &mut impl Sink, runs: &[Run<u32>], first: u32, bits: u32) -> Node {
-    // With fewer than six bits left, the address bits are the upper ones of the place.
-    let (places, stride, step) = match bits.checked_sub(NODE_BITS) {
-        Some(below) => (64_u32, 1_u32, 1_u32 << below),
-        None => (1 << bits, 1 << (NODE_BITS - bits), 1),
-    };
+    // Address bits below a place; with fewer than six bits left, they are the upper ones of the place.
+    let below = bits.saturating_sub(NODE_BITS);
+    let (places, stride) = (1_u32 << (bits - below), NODE_BITS - (bits - below));
     let mut node = Node::default();
-    let (mut children, mut answers) = (Vec::new(), Vec::new());
-    let mut rest = runs;
-    for place in 0..places {
-        let start = first + place * step;
-        while let Some(next) = rest.get(1)
-            && next.start <= start
+    let mut children = Vec::new();
+    let (mut answers, mut len) = ([0; 1 << NODE_BITS], 0);
+    let (mut place, mut rest) = (0, runs);
+    while place < places {
+        let start = first + (place << below);
+        let bit = 1 << (place << stride);
+        let touching = within(rest, start + ((1 << below) - 1));
+        rest = &rest[touching.len() - 1..];
+        if let &[Run { value, .. }] = touching {
+            if len == 0 || answers[len - 1] != value {
+                node.starts |= bit;
+                answers[len] = value;
+                len += 1;
+            }
+            // It holds up to the place that the next run starts in.
+            place = rest.get(1).map_or(places, |next| ((next.start - first) >> below).min(places));
+        } else {
+            node.children |= bit;
+            children.push(compile_node(sink, touching, start, below));
+            place += 1;
+        }
+        if let Some(next) = rest.get(1)
+            && place < places
+            && next.start == first + (place << below)
         {
             rest = &rest[1..];
         }
-        let bit = 1 << (place * stride);
-        match within(rest, start + (step - 1)) {
-            &[Run { value, .. }] => {
-                if answers.last() != Some(&value) {
-                    node.starts |= bit;
-                    answers.push(value);
-                }
-            }
-            several => {
-                node.children |= bit;
-                children.push(compile_node(sink, several, start, bits - NODE_BITS));
-            }
-        }
     }
     node.first_child = sink.nodes(&children);
-    node.first_answer = sink.answers(&answers);
+    node.first_answer = sink.answers(&answers[..len]);
     node
 }
 
@@ -306,24 +320,11 @@ mod tests {
     #[test]
     fn every_kernel_finds_the_run_a_sorted_list_says() {
         let narrow: Vec<Run<u32>> = awkward().iter().map(|r| run(r.start, r.start & 0xff)).collect();
-        for runs in [
-            vec![run(0, 0)],
-            vec![run(0, 9)],
-            vec![run(0, u32::MAX)],
-            awkward(),
-            narrow,
-        ] {
+        for runs in [vec![run(0, 0)], vec![run(0, 9)], vec![run(0, u32::MAX)], awkward(), narrow] {
             let mut trie = Trie::new(&runs);
             let addrs: Vec<u32> = runs
                 .iter()
-                .flat_map(|r| {
-                    [
-                        r.start.wrapping_sub(1),
-                        r.start,
-                        r.start.wrapping_add(1),
-                        r.start ^ 0x2000,
-                    ]
-                })
+                .flat_map(|r| [r.start.wrapping_sub(1), r.start, r.start.wrapping_add(1), r.start ^ 0x2000])
                 .collect();
             for kernel in Kernel::available() {
                 trie.kernel = kernel;
@@ -333,8 +334,7 @@ mod tests {
                 for len in 0..=addrs.len().min(70) {
                     let mut found = vec![1; len];
                     trie.lookup_batch(&addrs[..len], &mut found);
-                    let one_by_one: Vec<u32> =
-                        addrs[..len].iter().map(|&addr| expected(&runs, addr)).collect();
+                    let one_by_one: Vec<u32> = addrs[..len].iter().map(|&addr| expected(&runs, addr)).collect();
                     assert_eq!(found, one_by_one, "{len} at a time, {kernel:?}");
                 }
             }
@@ -343,17 +343,7 @@ mod tests {
 
     #[test]
     fn a_slot_of_one_answer_takes_no_node() {
-        assert_eq!(
-            Trie::new(&[run(0, 0), run(0x4000, 1), run(0x8000, 2)])
-                .nodes
-                .len(),
-            0
-        );
-        assert_eq!(
-            Trie::new(&[run(0, 0), run(0x4100, 1), run(0x8000, 2)])
-                .nodes
-                .len(),
-            1
-        );
+        assert_eq!(Trie::new(&[run(0, 0), run(0x4000, 1), run(0x8000, 2)]).nodes.len(), 0);
+        assert_eq!(Trie::new(&[run(0, 0), run(0x4100, 1), run(0x8000, 2)]).nodes.len(), 1);
     }
 }

@@ -4,6 +4,7 @@
 pub mod desired;
 pub mod explain;
 mod id;
+pub mod lab;
 pub mod resource;
 mod stage;
 mod time;

@@ -8,10 +8,12 @@ pub mod five_tuple;
 pub mod fragment;
 pub mod geneve;
 pub mod parse;
+pub mod pcap;
 mod quote;
 pub mod reply;
 pub mod rewrite;
 pub mod segment;
+pub mod text;
 pub mod tunnel;
 pub mod vxlan;
 
@@ -21,3 +23,4 @@ pub use parse::{
     Fragment, L4Checksum, Layer, ParseError, ParseErrorKind, Parsed, PerPacket, TcpFlags, parse, parse_bytes,
 };
 pub use rewrite::Rewrite;
+pub use text::{PacketSpec, TextError};

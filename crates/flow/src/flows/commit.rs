@@ -47,9 +47,7 @@ impl<M: Default> Flows<M> {
             && entry.fate == Fate::Connection
         {
             entry.connection.track(agreement.tracked);
-            entry
-                .connection
-                .enter(entry.connection.tcp, entry.connection.phase);
+            entry.connection.enter(entry.connection.tcp, entry.connection.phase);
             self.arm(at.slot);
             return Ok(at);
         }
@@ -106,8 +104,7 @@ impl<M: Default> Flows<M> {
 
     /// The entry that is meant, if it has not ended and is not over.
     fn known(&self, at: Option<FlowRef>, key: &FlowKey) -> Option<FlowRef> {
-        at.filter(|at| self.get(*at).is_some_and(|entry| !entry.is_over(self.now)))
-            .or_else(|| self.find(key))
+        at.filter(|at| self.get(*at).is_some_and(|entry| !entry.is_over(self.now))).or_else(|| self.find(key))
     }
 
     /// Whether an agreement can be kept next to all others.

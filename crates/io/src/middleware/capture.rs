@@ -3,26 +3,21 @@ use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
 use vpc_packet::PacketBuf;
+use vpc_packet::pcap::Writer;
 
 use crate::counters::Counters;
 use crate::link::{Link, LinkError, Received, Sent};
 use crate::software;
 
-/// Nanosecond timestamps, in the byte order of whoever writes.
-const MAGIC: u32 = 0xA1B2_3C4D;
-/// Packets begin with the IP header.
-const LINKTYPE_RAW: u32 = 101;
-/// The largest packet; none is cut.
-const SNAP_LENGTH: u32 = 65_535;
-
 /// Writes a copy of every packet, received and sent alike, as a raw-IP pcap.
 ///
 /// A packet is written as it crosses the link: a super-packet is one, and an unfinished checksum looks wrong
-/// to whoever reads the file.
-/// Source: draft-ietf-opsawg-pcap §4, §5.
+/// to whoever reads the file. When the file cannot be written any more the capture ends, with a line in the
+/// log; the link goes on.
 pub struct Capture {
     inner: Link,
-    output: Box<dyn Write + Send>,
+    /// `None` once it failed.
+    output: Option<Writer<Box<dyn Write + Send>>>,
     now: fn() -> Duration,
     counters: Counters,
 }
@@ -30,32 +25,15 @@ pub struct Capture {
 impl Capture {
     /// Captures what crosses `inner` to `output`, beginning with the file's header.
     ///
-    /// Shape: one small write per packet, so hand in a `BufWriter`; it is flushed when the capture is
-    /// dropped.
+    /// Shape: several small writes per packet, so hand in a `BufWriter`.
     /// Errors: the header cannot be written.
     pub fn new(inner: Link, output: impl Write + Send + 'static) -> io::Result<Self> {
         Self::with_clock(inner, output, since_1970)
     }
 
-    fn with_clock(
-        inner: Link,
-        mut output: impl Write + Send + 'static,
-        now: fn() -> Duration,
-    ) -> io::Result<Self> {
-        let mut header = [0; 24];
-        header[0..4].copy_from_slice(&MAGIC.to_ne_bytes());
-        // Version 2.4; the two fields behind it are always 0.
-        header[4..6].copy_from_slice(&2_u16.to_ne_bytes());
-        header[6..8].copy_from_slice(&4_u16.to_ne_bytes());
-        header[16..20].copy_from_slice(&SNAP_LENGTH.to_ne_bytes());
-        header[20..24].copy_from_slice(&LINKTYPE_RAW.to_ne_bytes());
-        output.write_all(&header)?;
-        Ok(Self {
-            inner,
-            output: Box::new(output),
-            now,
-            counters: Counters::default(),
-        })
+    fn with_clock(inner: Link, output: impl Write + Send + 'static, now: fn() -> Duration) -> io::Result<Self> {
+        let output: Box<dyn Write + Send> = Box::new(output);
+        Ok(Self { inner, output: Some(Writer::new(output)?), now, counters: Counters::default() })
     }
 
     pub(crate) const fn inner(&self) -> &Link {
@@ -70,13 +48,13 @@ impl Capture {
         let received = self.inner.recv(packet)?;
         if received == Received::Packet {
             self.counters.rx.count(software::segments(packet), packet.len());
-            self.record(packet)?;
+            self.record(packet);
         }
         Ok(received)
     }
 
     pub(crate) fn send(&mut self, packet: &mut PacketBuf, header_length: u16) -> Result<Sent, LinkError> {
-        self.record(packet)?;
+        self.record(packet);
         let (segments, bytes) = (software::segments(packet), packet.len());
         let sent = self.inner.send(packet, header_length)?;
         if sent == Sent::Accepted {
@@ -85,36 +63,20 @@ impl Capture {
         Ok(sent)
     }
 
-    fn record(&mut self, packet: &PacketBuf) -> Result<(), LinkError> {
-        let now = (self.now)();
-        // The field ends in 2106; a packet is no longer than 65535.
-        let seconds = u32::try_from(now.as_secs()).unwrap_or(u32::MAX);
-        let length = u32::try_from(packet.len()).unwrap_or(u32::MAX);
-        let mut header = [0; 16];
-        let fields = [seconds, now.subsec_nanos(), length, length];
-        for (room, field) in header.chunks_exact_mut(4).zip(fields) {
-            room.copy_from_slice(&field.to_ne_bytes());
-        }
-        self.output
-            .write_all(&header)
-            .and_then(|()| self.output.write_all(packet.bytes()))
-            .map_err(|source| LinkError::Capture { source })
-    }
-}
-
-impl Drop for Capture {
-    fn drop(&mut self) {
-        if let Err(error) = self.output.flush() {
-            tracing::warn!(%error, "the end of a capture is lost");
+    fn record(&mut self, packet: &PacketBuf) {
+        let Some(output) = &mut self.output else { return };
+        // Full in 2554.
+        let time = u64::try_from((self.now)().as_nanos()).unwrap_or(u64::MAX);
+        if let Err(error) = output.write(time, packet.bytes()) {
+            tracing::warn!(%error, "the capture ends here: it cannot be written");
+            self.output = None;
         }
     }
 }
 
 impl fmt::Debug for Capture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Capture")
-            .field("inner", &self.inner)
-            .finish_non_exhaustive()
+        f.debug_struct("Capture").field("inner", &self.inner).finish_non_exhaustive()
     }
 }
 
@@ -128,6 +90,8 @@ fn since_1970() -> Duration {
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
+
+    use vpc_packet::pcap::{LinkType, Reader};
 
     use super::*;
     use crate::memory::Memory;
@@ -152,31 +116,23 @@ mod tests {
         let clock = || Duration::new(7, 9);
         let mut link = Capture::with_clock(Link::Memory(left), file.clone(), clock).unwrap();
         let mut packet = PacketBuf::new();
-        assert_eq!(right.send(&PacketBuf::from_packet(&[1; 3])), Sent::Accepted);
+        assert_eq!(right.send(&mut PacketBuf::from_packet(&[1; 3])), Sent::Accepted);
         assert_eq!(link.recv(&mut packet).unwrap(), Received::Packet);
         assert_eq!(link.recv(&mut packet).unwrap(), Received::Empty);
-        assert_eq!(
-            link.send(&mut PacketBuf::from_packet(&[2; 2]), 0).unwrap(),
-            Sent::Accepted
-        );
+        assert_eq!(link.send(&mut PacketBuf::from_packet(&[2; 2]), 0).unwrap(), Sent::Accepted);
 
-        let words = |words: &[u32]| words.iter().flat_map(|w| w.to_ne_bytes()).collect::<Vec<_>>();
-        let mut expected = words(&[0xA1B2_3C4D]);
-        expected.extend([2_u16.to_ne_bytes(), 4_u16.to_ne_bytes()].concat());
-        expected.extend(words(&[0, 0, 65_535, 101]));
-        expected.extend([words(&[7, 9, 3, 3]), vec![1; 3], words(&[7, 9, 2, 2]), vec![2; 2]].concat());
-        assert_eq!(*file.0.lock().unwrap(), expected);
+        let bytes = file.0.lock().unwrap();
+        let records: Vec<_> = Reader::new(&bytes).unwrap().map(Result::unwrap).collect();
+        assert!(records.iter().all(|r| r.time == 7_000_000_009 && r.link_type == LinkType::RAW));
+        assert_eq!(records.iter().map(|r| r.bytes).collect::<Vec<_>>(), [&[1; 3][..], &[2; 2]]);
     }
 
     #[test]
-    fn a_file_that_cannot_be_written_is_an_error_of_the_link() {
+    fn a_file_that_cannot_be_written_ends_the_capture_and_not_the_link() {
         struct Full(usize);
         impl Write for Full {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.0 = self
-                    .0
-                    .checked_sub(bytes.len())
-                    .ok_or(io::ErrorKind::StorageFull)?;
+                self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
                 Ok(bytes.len())
             }
 
@@ -186,7 +142,9 @@ mod tests {
         }
         let (left, _right) = Memory::pair(4).unwrap();
         let mut link = Capture::new(Link::Memory(left), Full(24)).unwrap();
-        let sent = link.send(&mut PacketBuf::from_packet(&[2; 2]), 0);
-        assert!(matches!(sent, Err(LinkError::Capture { .. })));
+        for _ in 0..2 {
+            assert_eq!(link.send(&mut PacketBuf::from_packet(&[2; 2]), 0).unwrap(), Sent::Accepted);
+            assert!(link.output.is_none());
+        }
     }
 }

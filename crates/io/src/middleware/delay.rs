@@ -68,9 +68,7 @@ impl Delay {
     }
 
     pub(crate) fn due_in(&self) -> Option<Duration> {
-        self.held
-            .front()
-            .map(|held| held.due.saturating_sub((self.clock)()))
+        self.held.front().map(|held| held.due.saturating_sub((self.clock)()))
     }
 
     pub(crate) fn recv(&mut self, packet: &mut PacketBuf) -> Result<Received, LinkError> {
@@ -103,11 +101,7 @@ impl Delay {
         let mut bytes = self.free.pop().unwrap_or_default();
         bytes.clear();
         bytes.extend_from_slice(packet.bytes());
-        self.held.push_back(Held {
-            due: now + self.delay,
-            bytes,
-            offload: packet.offload,
-        });
+        self.held.push_back(Held { due: now + self.delay, bytes, offload: packet.offload });
     }
 }
 
@@ -142,12 +136,12 @@ mod tests {
         let mut packet = PacketBuf::new();
         assert_eq!(link.due_in(), None);
 
-        let _ = right.send(&PacketBuf::from_packet(&[1; 20]));
+        let _ = right.send(&mut PacketBuf::from_packet(&[1; 20]));
         assert_eq!(link.recv(&mut packet).unwrap(), Received::Empty);
         assert_eq!(link.due_in(), Some(Duration::from_millis(10)));
 
         millis.store(4, Ordering::Relaxed);
-        let _ = right.send(&PacketBuf::from_packet(&[2; 20]));
+        let _ = right.send(&mut PacketBuf::from_packet(&[2; 20]));
         assert_eq!(link.recv(&mut packet).unwrap(), Received::Empty);
 
         millis.store(10, Ordering::Relaxed);
@@ -167,7 +161,7 @@ mod tests {
         let (left, mut right) = Memory::pair(CAPACITY + 5).unwrap();
         let mut link = Delay::with_clock(Link::Memory(left), Duration::from_secs(1), || Duration::ZERO);
         for _ in 0..CAPACITY + 5 {
-            let _ = right.send(&PacketBuf::from_packet(&[1; 20]));
+            let _ = right.send(&mut PacketBuf::from_packet(&[1; 20]));
         }
         assert_eq!(link.recv(&mut PacketBuf::new()).unwrap(), Received::Empty);
         assert_eq!(link.counters().dropped(LinkDrop::Full), 5);

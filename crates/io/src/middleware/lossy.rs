@@ -18,12 +18,7 @@ impl Lossy {
     /// Loses each packet of `inner` with `probability`; the same `seed` loses the same ones.
     #[must_use]
     pub fn new(inner: Link, probability: Probability, seed: u64) -> Self {
-        Self {
-            inner,
-            probability,
-            dice: Dice::new(seed),
-            counters: Counters::default(),
-        }
+        Self { inner, probability, dice: Dice::new(seed), counters: Counters::default() }
     }
 
     pub(crate) const fn inner(&self) -> &Link {
@@ -105,7 +100,7 @@ mod tests {
     fn received_packets_are_lost_too() {
         let (left, mut right) = Memory::pair(4).unwrap();
         let mut link = Lossy::new(Link::Memory(left), Probability::new(1.0).unwrap(), 0);
-        let _ = right.send(&PacketBuf::from_packet(&[0; 20]));
+        let _ = right.send(&mut PacketBuf::from_packet(&[0; 20]));
         assert_eq!(link.recv(&mut PacketBuf::new()).unwrap(), Received::Empty);
         assert_eq!(link.counters().dropped(LinkDrop::Injected), 1);
     }

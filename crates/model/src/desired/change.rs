@@ -18,6 +18,15 @@ impl Change {
         Self::Put(resource.into())
     }
 
+    /// What it is about.
+    #[must_use]
+    pub fn id(&self) -> ResourceRef {
+        match self {
+            Self::Delete(id) => *id,
+            Self::Put(resource) => resource.id(),
+        }
+    }
+
     /// The resource shall not exist.
     #[must_use]
     pub fn delete<K: Noun>(id: Id<K>) -> Self {

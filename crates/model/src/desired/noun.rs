@@ -7,8 +7,9 @@ use rpds::RedBlackTreeMapSync;
 use serde::{Serialize, Serializer};
 
 use crate::resource::{
-    EgressOnlyGateway, Endpoint, EndpointKind, Eni, EniKind, Instance, InternetGateway, InternetHost, Name,
-    NatGateway, NetworkAcl, PrefixList, RouteTable, SecurityGroup, SecurityGroupRule, Service, Subnet, Vpc,
+    AttachmentKind, EgressOnlyGateway, Endpoint, EndpointKind, Eni, EniKind, Instance, InternetGateway, InternetHost,
+    Name, NatGateway, NetworkAcl, Peering, PrefixList, RouteTable, SecurityGroup, SecurityGroupRule, Service, Subnet,
+    TransitAttachment, TransitGateway, TransitRouteTable, VirtualGateway, Vpc,
 };
 use crate::{Id, Kind};
 
@@ -138,11 +139,16 @@ nouns! {
     InternetHost internet_hosts "host" "internet host";
     NatGateway nat_gateways "nat" "NAT gateway";
     NetworkAcl network_acls "acl" "network ACL";
+    Peering peerings "pcx" "peering connection";
     PrefixList prefix_lists "pl" "prefix list";
     RouteTable route_tables "rtb" "route table";
     SecurityGroup security_groups "sg" "security group";
     Service services "vpce-svc" "service";
     Subnet subnets "subnet" "subnet";
+    TransitAttachment transit_attachments "tgw-attach" "transit gateway attachment";
+    TransitGateway transit_gateways "tgw" "transit gateway";
+    TransitRouteTable transit_route_tables "tgw-rtb" "transit gateway route table";
+    VirtualGateway virtual_gateways "vgw" "virtual private gateway";
     Vpc vpcs "vpc" "VPC";
 }
 
@@ -171,14 +177,8 @@ impl Resource {
             Self::Endpoint(r) => {
                 let mut needs = vec![R::Vpc(r.vpc), R::Service(r.service)];
                 match &r.kind {
-                    EndpointKind::Gateway { tables } => {
-                        needs.extend(tables.iter().map(|&t| R::RouteTable(t)))
-                    }
-                    EndpointKind::Interface {
-                        enis: _,
-                        groups,
-                        private_dns: _,
-                    } => {
+                    EndpointKind::Gateway { tables } => needs.extend(tables.iter().map(|&t| R::RouteTable(t))),
+                    EndpointKind::Interface { enis: _, groups, private_dns: _ } => {
                         needs.extend(groups.iter().map(|&g| R::SecurityGroup(g)));
                     }
                 }
@@ -195,7 +195,7 @@ impl Resource {
                 needs
             }
             Self::Instance(_) | Self::InternetHost(_) | Self::PrefixList(_) => Vec::new(),
-            Self::InternetGateway(r) => r.vpc.map(R::Vpc).into_iter().collect(),
+            Self::InternetGateway(r) => needs_of_edge(r.vpc, r.edge_table),
             Self::NatGateway(r) => vec![R::Subnet(r.subnet)],
             Self::NetworkAcl(r) => vec![R::Vpc(r.vpc)],
             Self::RouteTable(r) => vec![R::Vpc(r.vpc)],
@@ -207,8 +207,35 @@ impl Resource {
                 needs.extend(r.acl.map(R::NetworkAcl));
                 needs
             }
-            Self::Vpc(_) => Vec::new(),
+            Self::Peering(r) => vec![R::Vpc(r.requester), R::Vpc(r.accepter)],
+            Self::TransitAttachment(r) => {
+                let mut needs = vec![R::TransitGateway(r.gateway)];
+                needs.extend(r.table.iter().chain(&r.propagates_to).map(|&t| R::TransitRouteTable(t)));
+                if let AttachmentKind::Vpc { vpc, subnets, appliance_mode: _ } = &r.kind {
+                    needs.push(R::Vpc(*vpc));
+                    needs.extend(subnets.iter().map(|&s| R::Subnet(s)));
+                }
+                needs
+            }
+            Self::TransitGateway(_) | Self::Vpc(_) => Vec::new(),
+            Self::TransitRouteTable(r) => vec![R::TransitGateway(r.gateway)],
+            Self::VirtualGateway(r) => {
+                let mut needs = needs_of_edge(r.vpc, r.edge_table);
+                needs.extend(r.propagates_to.iter().map(|&t| R::RouteTable(t)));
+                needs
+            }
         }
+    }
+
+    /// The same resource with sets that are kept as lists in their one order, so that equal ones compare equal.
+    pub(super) fn in_order(mut self) -> Self {
+        if let Self::SecurityGroup(group) = &mut self {
+            let key = |rule: &SecurityGroupRule| (rule.direction, rule.traffic, rule.peer, rule.id);
+            Arc::make_mut(group).rules.sort_unstable_by_key(key);
+        } else if let Self::PrefixList(list) = &mut self {
+            Arc::make_mut(list).entries.sort_unstable();
+        }
+        self
     }
 
     /// Whether it is where packets enter and leave the process.
@@ -219,18 +246,27 @@ impl Resource {
                 EniKind::Instance { .. } => true,
                 EniKind::Endpoint(_) | EniKind::NatGateway(_) => false,
             },
-            Self::InternetHost(_) | Self::Service(_) => true,
+            Self::InternetHost(_) | Self::Service(_) | Self::VirtualGateway(_) => true,
             Self::EgressOnlyGateway(_)
             | Self::Endpoint(_)
             | Self::Instance(_)
             | Self::InternetGateway(_)
             | Self::NatGateway(_)
             | Self::NetworkAcl(_)
+            | Self::Peering(_)
             | Self::PrefixList(_)
             | Self::RouteTable(_)
             | Self::SecurityGroup(_)
             | Self::Subnet(_)
+            | Self::TransitAttachment(_)
+            | Self::TransitGateway(_)
+            | Self::TransitRouteTable(_)
             | Self::Vpc(_) => false,
         }
     }
+}
+
+/// What a gateway with an edge table needs.
+fn needs_of_edge(vpc: Option<Id<Vpc>>, table: Option<Id<RouteTable>>) -> Vec<ResourceRef> {
+    vpc.map(ResourceRef::Vpc).into_iter().chain(table.map(ResourceRef::RouteTable)).collect()
 }

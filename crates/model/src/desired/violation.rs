@@ -23,31 +23,22 @@ pub struct Violation {
 ///
 /// Errors: [`Problem::aws_code`] gives EC2's code (vpc-semantics §14.4).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[allow(
-    missing_docs,
-    reason = "the message is the documentation; fields are the values in it"
-)]
+#[allow(missing_docs, reason = "the message is the documentation; fields are the values in it")]
 pub enum Problem {
     #[error("address {address} is used by {by}")]
     AddressInUse { address: IpAddr, by: ResourceRef },
     #[error("address {address} is not inside the subnet's {block}")]
     AddressOutside { address: IpAddr, block: Prefix },
-    #[error(
-        "address {address} is reserved in {block}: the first four and the last address cannot be given out"
-    )]
+    #[error("address {address} is reserved in {block}: the first four and the last address cannot be given out")]
     AddressReserved { address: IpAddr, block: Prefix },
+    #[error("{what} belongs to another gateway than {ours}")]
+    AnotherGateway { what: ResourceRef, ours: ResourceRef },
     #[error("{what} is in another VPC, {theirs} instead of {ours}")]
-    AnotherVpc {
-        what: ResourceRef,
-        theirs: ResourceRef,
-        ours: ResourceRef,
-    },
+    AnotherVpc { what: ResourceRef, theirs: ResourceRef, ours: ResourceRef },
+    #[error("{what} connects the two already")]
+    AttachmentExists { what: ResourceRef },
     #[error("{block} overlaps {other} of {by}")]
-    BlockConflict {
-        block: Prefix,
-        other: Prefix,
-        by: ResourceRef,
-    },
+    BlockConflict { block: Prefix, other: Prefix, by: ResourceRef },
     #[error("{block} is not inside any block of {vpc}")]
     BlockOutside { block: Prefix, vpc: ResourceRef },
     #[error("{what} is needed by {by}; delete that first")]
@@ -56,23 +47,20 @@ pub enum Problem {
     DeviceTaken { device: u8, by: ResourceRef },
     #[error("two subnets of zone {az}; an endpoint has one per zone")]
     DuplicateZone { az: Az },
+    #[error(
+        "an edge table leads to a whole subnet or VPC block, by local or a network interface; {destination} does not"
+    )]
+    EdgeRoute { destination: Destination },
+    #[error("the table is also used by {by}; an edge table is for its gateway alone")]
+    EdgeTableShared { by: ResourceRef },
     #[error("{entry} is in the list twice")]
     EntryDuplicate { entry: Prefix },
     #[error("{value} is {got}, but {expected} is needed here")]
-    Family {
-        value: String,
-        got: &'static str,
-        expected: &'static str,
-    },
+    Family { value: String, got: &'static str, expected: &'static str },
     #[error("{what} already leads to {service} from this table")]
     GatewayEndpointExists { what: ResourceRef, service: String },
     #[error("{what}: {count} is more than the limit of {limit}")]
-    LimitExceeded {
-        what: &'static str,
-        count: usize,
-        limit: usize,
-        code: &'static str,
-    },
+    LimitExceeded { what: &'static str, count: usize, limit: usize, code: &'static str },
     #[error(
         "{destination} is more specific than the local route; it must be exactly one subnet's block and lead to a network interface or a NAT gateway"
     )]
@@ -83,8 +71,12 @@ pub enum Problem {
     NamespaceTaken { namespace: String, by: ResourceRef },
     #[error("at least one {what} is needed")]
     None { what: &'static str },
+    #[error("{what} is not attached to {vpc}")]
+    NotAttached { what: ResourceRef, vpc: ResourceRef },
     #[error("{} {what} does not exist", what.noun())]
     NotFound { what: ResourceRef },
+    #[error("{what} connects the two VPCs already")]
+    PeeringExists { what: ResourceRef },
     #[error(transparent)]
     PortRange(#[from] PortRangeError),
     #[error("a route to {destination} exists already")]
@@ -98,11 +90,7 @@ pub enum Problem {
     #[error("a route to {destination} is written by the endpoint and cannot be written by hand")]
     RouteOfEndpoint { destination: Destination },
     #[error("{block} has length /{length}; a {what} block has /16 to /28, or for IPv6 /44 to /64")]
-    Size {
-        what: &'static str,
-        block: Prefix,
-        length: u8,
-    },
+    Size { what: &'static str, block: Prefix, length: u8 },
     #[error("{0}")]
     Unsupported(&'static str),
 }
@@ -117,6 +105,8 @@ impl Problem {
             Self::AddressInUse { .. } => "InvalidIPAddress.InUse",
             Self::AddressOutside { .. }
             | Self::AddressReserved { .. }
+            | Self::EdgeRoute { .. }
+            | Self::EdgeTableShared { .. }
             | Self::Family { .. }
             | Self::MoreSpecificThanLocal { .. }
             | Self::PortRange(_)
@@ -128,6 +118,10 @@ impl Problem {
             | Self::NameTaken { .. }
             | Self::NamespaceTaken { .. }
             | Self::Unsupported(_) => "InvalidParameter",
+            Self::AnotherGateway { .. } => "InvalidParameterValue",
+            Self::AttachmentExists { .. } => "DuplicateTransitGatewayAttachment",
+            Self::NotAttached { .. } => "InvalidTransitGatewayID.NotFound",
+            Self::PeeringExists { .. } => "VpcPeeringConnectionAlreadyExists",
             Self::BlockConflict { .. } => "InvalidSubnet.Conflict",
             Self::BlockOutside { .. } => "InvalidSubnet.Range",
             Self::DependencyViolation { .. } => "DependencyViolation",
@@ -139,8 +133,7 @@ impl Problem {
             Self::NotFound { what } => return not_found(*what),
             Self::RuleDuplicate => "InvalidPermission.Duplicate",
             Self::Size { what, .. } => {
-                return format!("Invalid{}.Range", capitalised(what))
-                    .replace("InvalidVpc.Range", "InvalidVpcRange");
+                return format!("Invalid{}.Range", capitalised(what)).replace("InvalidVpc.Range", "InvalidVpcRange");
             }
         };
         fixed.to_owned()
@@ -157,18 +150,21 @@ fn not_found(what: ResourceRef) -> String {
         ResourceRef::InternetGateway(_) => "InvalidInternetGatewayID.NotFound".to_owned(),
         ResourceRef::NatGateway(_) => "NatGatewayNotFound".to_owned(),
         ResourceRef::NetworkAcl(_) => "InvalidNetworkAclID.NotFound".to_owned(),
+        ResourceRef::Peering(_) => "InvalidVpcPeeringConnectionID.NotFound".to_owned(),
         ResourceRef::PrefixList(_) => "InvalidPrefixListID.NotFound".to_owned(),
         ResourceRef::RouteTable(_) => "InvalidRouteTableID.NotFound".to_owned(),
         ResourceRef::SecurityGroup(_) => "InvalidGroup.NotFound".to_owned(),
         ResourceRef::Service(_) => "InvalidVpcEndpointServiceId.NotFound".to_owned(),
         ResourceRef::Subnet(_) => "InvalidSubnetID.NotFound".to_owned(),
+        ResourceRef::TransitAttachment(_) => "InvalidTransitGatewayAttachmentID.NotFound".to_owned(),
+        ResourceRef::TransitGateway(_) => "InvalidTransitGatewayID.NotFound".to_owned(),
+        ResourceRef::TransitRouteTable(_) => "InvalidRouteTableID.NotFound".to_owned(),
+        ResourceRef::VirtualGateway(_) => "InvalidVpnGatewayID.NotFound".to_owned(),
         ResourceRef::Vpc(_) => "InvalidVpcID.NotFound".to_owned(),
     }
 }
 
 fn capitalised(word: &str) -> String {
     let mut chars = word.chars();
-    chars
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

@@ -6,7 +6,10 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use vpc_lpm::Prefix;
 
-use super::{EgressOnlyGateway, Endpoint, Eni, InternetGateway, Name, NatGateway, PrefixList, Vpc};
+use super::{
+    EgressOnlyGateway, Endpoint, Eni, InternetGateway, Name, NatGateway, Peering, PrefixList, TransitGateway,
+    VirtualGateway, Vpc,
+};
 use crate::Id;
 
 /// Routes of the subnets associated with it.
@@ -67,6 +70,12 @@ pub enum RouteTarget {
     Local,
     /// A NAT gateway.
     Nat(Id<NatGateway>),
+    /// A peering connection.
+    Peering(Id<Peering>),
+    /// A transit gateway, through the VPC's attachment to it.
+    Transit(Id<TransitGateway>),
+    /// A virtual private gateway.
+    Virtual(Id<VirtualGateway>),
 }
 
 impl fmt::Display for RouteTarget {
@@ -78,6 +87,9 @@ impl fmt::Display for RouteTarget {
             Self::Internet(id) => write!(f, "{id}"),
             Self::Local => f.write_str("local"),
             Self::Nat(id) => write!(f, "{id}"),
+            Self::Peering(id) => write!(f, "{id}"),
+            Self::Transit(id) => write!(f, "{id}"),
+            Self::Virtual(id) => write!(f, "{id}"),
         }
     }
 }
@@ -109,6 +121,8 @@ pub enum RouteOrigin {
     Endpoint,
     /// It came with the table, for a block of the VPC.
     Local,
+    /// A gateway announced it.
+    Propagated,
     /// Somebody wrote it.
     Static,
 }
