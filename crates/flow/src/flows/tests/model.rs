@@ -11,8 +11,7 @@ use vpc_packet::{FiveTuple, Protocol, TcpFlags};
 
 use super::{addr, eni, nat, other_nat, packet};
 use crate::{
-    Agreement, Binding, CommitError, Counts, EndReason, FlowKey, FlowRef, Flows, FlowsConfig, Side, TcpState,
-    Timeouts,
+    Agreement, Binding, CommitError, Counts, EndReason, FlowKey, FlowRef, Flows, FlowsConfig, Side, TcpState, Timeouts,
 };
 
 const CAPACITY: usize = 10;
@@ -79,29 +78,18 @@ impl Record {
     }
 
     fn idle(&self) -> Option<Duration> {
-        self.bindings
-            .iter()
-            .map(|binding| binding.idle)
-            .min()
-            .filter(|_| !self.lapsed)
+        self.bindings.iter().map(|binding| binding.idle).min().filter(|_| !self.lapsed)
     }
 
     fn is_open(&self) -> bool {
-        matches!(
-            self.tcp,
-            TcpState::NotTcp | TcpState::Established | TcpState::HalfClosed(_)
-        )
+        matches!(self.tcp, TcpState::NotTcp | TcpState::Established | TcpState::HalfClosed(_))
     }
 
     /// Whether it is still there; if so, without what its silence has cost it.
     fn outlasts(&mut self, now: Time) -> bool {
         let silence = now.since(self.last_seen);
-        let kept = self.idle().filter(|_| self.is_open());
-        let lives = match kept {
-            Some(idle) if self.forgotten => idle,
-            Some(idle) => idle.max(self.wait()),
-            None => self.wait(),
-        };
+        let kept = self.idle().filter(|idle| self.is_open() && *idle < Duration::MAX);
+        let lives = kept.unwrap_or_default().max(self.wait());
         if self.idle().is_some_and(|idle| silence >= idle) {
             self.lapsed = true;
         }
@@ -116,11 +104,8 @@ impl Record {
 impl Model {
     fn advance(&mut self, now: Time) {
         self.now = now;
-        let over: Vec<_> = self
-            .live
-            .iter_mut()
-            .filter_map(|(id, record)| (!record.outlasts(now)).then_some(*id))
-            .collect();
+        let over: Vec<_> =
+            self.live.iter_mut().filter_map(|(id, record)| (!record.outlasts(now)).then_some(*id)).collect();
         for id in over {
             self.end(id, EndReason::TimedOut);
         }
@@ -151,10 +136,7 @@ impl Model {
         let record = self.live.get_mut(&id).unwrap();
         if !record.refused {
             let is_syn = record.tcp != TcpState::NotTcp && flags == TcpFlags::SYN;
-            let next = record
-                .tcp
-                .after(side, flags)
-                .filter(|_| !(record.lapsed && is_syn));
+            let next = record.tcp.after(side, flags).filter(|_| !(record.lapsed && is_syn));
             let Some(next) = next else {
                 self.end(id, EndReason::Reopened);
                 return None;
@@ -171,30 +153,18 @@ impl Model {
         !self.live.iter().any(|(id, record)| {
             Some(*id) != own
                 && !record.lapsed
-                && record
-                    .bindings
-                    .iter()
-                    .any(|binding| (binding.owner, binding.after) == (owner, after))
+                && record.bindings.iter().any(|binding| (binding.owner, binding.after) == (owner, after))
         })
     }
 
     fn leases(&self, owner: ResourceRef, towards: FiveTuple) -> usize {
-        let towards = FiveTuple {
-            src_port: 0,
-            ..towards
-        };
+        let towards = FiveTuple { src_port: 0, ..towards };
         let leases: HashSet<_> = self
             .live
             .values()
             .filter(|record| !record.lapsed)
             .flat_map(|record| &record.bindings)
-            .filter(|binding| {
-                binding.owner == owner
-                    && FiveTuple {
-                        src_port: 0,
-                        ..binding.after
-                    } == towards
-            })
+            .filter(|binding| binding.owner == owner && FiveTuple { src_port: 0, ..binding.after } == towards)
             .map(|binding| binding.after.src_port)
             .collect();
         leases.len()
@@ -219,9 +189,7 @@ impl Model {
         }
         let own = at.map(|(id, _)| id);
         let rival = agreement.responder.and_then(|responder| self.find(responder));
-        let rival = rival
-            .filter(|(id, _)| Some(*id) != own)
-            .filter(|_| agreement.responder != Some(key));
+        let rival = rival.filter(|(id, _)| Some(*id) != own).filter(|_| agreement.responder != Some(key));
         if let Some((id, side)) = rival {
             let record = &self.live[&id];
             let gives_way = record.refused || record.lapsed && side == Side::Responder;
@@ -229,11 +197,7 @@ impl Model {
                 return Err(CommitError::Collision);
             }
         }
-        if !agreement
-            .bindings
-            .iter()
-            .all(|binding| self.is_free(own, binding.owner, binding.after))
-        {
+        if !agreement.bindings.iter().all(|binding| self.is_free(own, binding.owner, binding.after)) {
             return Err(CommitError::Collision);
         }
         if let Some((id, _)) = rival {
@@ -308,11 +272,7 @@ impl Pair {
             seed: 7,
             ports: PortRange::ALL,
         };
-        Self {
-            flows: Flows::new(config),
-            model: Model::default(),
-            seen: BTreeMap::new(),
-        }
+        Self { flows: Flows::new(config), model: Model::default(), seen: BTreeMap::new() }
     }
 
     /// The memo of both sides is the number in the list.
@@ -325,8 +285,7 @@ impl Pair {
         match act {
             Act::Packet(key, flags, walk) => {
                 let at = self.admit(key, flags);
-                let outdated =
-                    at.is_some_and(|(at, _)| self.flows.connection(at).is_some_and(|c| c.lapsed()));
+                let outdated = at.is_some_and(|(at, _)| self.flows.connection(at).is_some_and(|c| c.lapsed()));
                 if at.is_none() || outdated {
                     self.walk(at, key, flags, walk);
                 }
@@ -376,21 +335,14 @@ impl Pair {
                     let id = self.model.insert(key, true);
                     self.mark(at, id);
                 } else {
-                    let recent = self
-                        .model
-                        .ended
-                        .values()
-                        .filter(|(record, _)| record.refused)
-                        .count();
+                    let recent = self.model.ended.values().filter(|(record, _)| record.refused).count();
                     assert!(room == 0 || self.model.refused() + recent >= CAPACITY.div_ceil(4));
                 }
             }
             Walk::Pass(agreement) => {
                 let salt = self.flows.salt(&key);
                 let was_refused = listed_at.is_none_or(|(id, _)| self.model.live[&id].refused);
-                let real = self
-                    .flows
-                    .commit(real_at, key, (*agreement).clone(), &packet(flags), now);
+                let real = self.flows.commit(real_at, key, (*agreement).clone(), &packet(flags), now);
                 let listed = self.model.commit(listed_at, key, &agreement, flags);
                 assert_eq!(real.map(FlowRef::side), listed.map(|(_, side)| side));
                 if let (Ok(at), Ok((id, _))) = (real, listed) {
@@ -418,10 +370,7 @@ impl Pair {
         self.flows.expire(model.now, budget, |ended| {
             looks += 1;
             let (record, reason) = model.ended.remove(&ended.memos[0]).unwrap();
-            assert_eq!(
-                (ended.key, ended.reason, ended.memos[1]),
-                (record.initiator, reason, ended.memos[0])
-            );
+            assert_eq!((ended.key, ended.reason, ended.memos[1]), (record.initiator, reason, ended.memos[0]));
             assert_eq!(ended.connection.is_none(), record.refused);
             assert_eq!(ended.counts.map(|counts| counts.packets), record.packets);
             let responder = ended.connection.and_then(|connection| connection.responder());
@@ -436,31 +385,18 @@ impl Pair {
             self.same(self.flows.find(&key), self.model.find(key));
         }
         for (owner, after) in leasable() {
-            assert_eq!(
-                self.flows.is_free(owner, after),
-                self.model.is_free(None, owner, after),
-                "{after:?}"
-            );
+            assert_eq!(self.flows.is_free(owner, after), self.model.is_free(None, owner, after), "{after:?}");
             let port = self.flows.peek_port(owner, after, PORTS, 3, 1 << 63);
             if let Some(port) = port {
-                let with_port = FiveTuple {
-                    src_port: port,
-                    ..after
-                };
+                let with_port = FiveTuple { src_port: port, ..after };
                 assert!(PORTS.contains(&port) && self.model.is_free(None, owner, with_port));
                 assert!(self.model.leases(owner, after) < 3);
             }
         }
-        let listed: BTreeMap<_, _> = self
-            .flows
-            .iter()
-            .map(|(at, connection)| (*self.flows.memo(at), connection.initiator()))
-            .collect();
+        let listed: BTreeMap<_, _> =
+            self.flows.iter().map(|(at, connection)| (*self.flows.memo(at), connection.initiator())).collect();
         let connections = self.model.live.iter().filter(|(_, record)| !record.refused);
-        assert_eq!(
-            listed,
-            connections.map(|(id, record)| (*id, record.initiator)).collect()
-        );
+        assert_eq!(listed, connections.map(|(id, record)| (*id, record.initiator)).collect());
         self.unique();
     }
 
@@ -468,11 +404,7 @@ impl Pair {
     fn unique(&self) {
         let mut leases = HashSet::new();
         for record in self.model.live.values().filter(|record| !record.lapsed) {
-            let own: HashSet<_> = record
-                .bindings
-                .iter()
-                .map(|binding| (binding.owner, binding.after))
-                .collect();
+            let own: HashSet<_> = record.bindings.iter().map(|binding| (binding.owner, binding.after)).collect();
             assert!(own.into_iter().all(|lease| leases.insert(lease)));
         }
     }
@@ -489,18 +421,9 @@ impl Pair {
             return;
         };
         assert!(!record.refused);
-        assert_eq!(
-            (connection.initiator(), connection.responder()),
-            (record.initiator, record.responder)
-        );
-        assert_eq!(
-            (connection.tcp(), connection.last_seen()),
-            (record.tcp, record.last_seen)
-        );
-        assert_eq!(
-            (connection.bindings(), connection.lapsed()),
-            (&record.bindings[..], record.lapsed)
-        );
+        assert_eq!((connection.initiator(), connection.responder()), (record.initiator, record.responder));
+        assert_eq!((connection.tcp(), connection.last_seen()), (record.tcp, record.last_seen));
+        assert_eq!((connection.bindings(), connection.lapsed()), (&record.bindings[..], record.lapsed));
         for low in ENIS {
             assert_eq!(connection.is_tracked_at(eni(low)), record.tracked.contains(&low));
         }
@@ -521,21 +444,10 @@ impl Pair {
         self.expire(usize::MAX);
         self.compare();
         let connections = self.model.live.len() - self.model.refused();
-        assert_eq!(
-            (self.flows.len(), self.flows.refused()),
-            (connections, self.model.refused())
-        );
+        assert_eq!((self.flows.len(), self.flows.refused()), (connections, self.model.refused()));
         for (owner, after) in leasable() {
-            let is_left = PORTS.clone().any(|port| {
-                self.model.is_free(
-                    None,
-                    owner,
-                    FiveTuple {
-                        src_port: port,
-                        ..after
-                    },
-                )
-            });
+            let is_left =
+                PORTS.clone().any(|port| self.model.is_free(None, owner, FiveTuple { src_port: port, ..after }));
             let limit = 2;
             let expected = is_left && self.model.leases(owner, after) < limit;
             let port = self.flows.peek_port(owner, after, PORTS, limit as u32, 0);
@@ -546,13 +458,7 @@ impl Pair {
 
 /// Few tuples, so that sequences meet: either direction of three flows, outside and inside.
 fn tuples() -> Vec<FiveTuple> {
-    let tuple = |protocol, src_port, dst_port| FiveTuple {
-        src: addr(1),
-        dst: addr(9),
-        protocol,
-        src_port,
-        dst_port,
-    };
+    let tuple = |protocol, src_port, dst_port| FiveTuple { src: addr(1), dst: addr(9), protocol, src_port, dst_port };
     let requests = [
         tuple(Protocol::TCP, 1_001, 443),
         tuple(Protocol::TCP, 1_002, 443),
@@ -560,49 +466,25 @@ fn tuples() -> Vec<FiveTuple> {
         tuple(Protocol::ICMP, 1_001, 8 << 8),
         tuple(Protocol(47), 0, 0),
     ];
-    requests
-        .iter()
-        .flat_map(|tuple| [*tuple, tuple.reversed()])
-        .collect()
+    requests.iter().flat_map(|tuple| [*tuple, tuple.reversed()]).collect()
 }
 
 fn keys() -> Vec<FlowKey> {
-    let of = |tuple| {
-        [1, 2].map(|link| FlowKey {
-            link: LinkId(link),
-            tuple,
-        })
-    };
+    let of = |tuple| [1, 2].map(|link| FlowKey { link: LinkId(link), tuple });
     tuples().into_iter().flat_map(of).collect()
 }
 
 fn leasable() -> Vec<(ResourceRef, FiveTuple)> {
-    tuples()
-        .into_iter()
-        .flat_map(|tuple| [(nat(), tuple), (other_nat(), tuple)])
-        .collect()
+    tuples().into_iter().flat_map(|tuple| [(nat(), tuple), (other_nat(), tuple)]).collect()
 }
 
 fn flags() -> impl Strategy<Value = TcpFlags> {
-    select(vec![
-        TcpFlags::SYN,
-        TcpFlags(18),
-        TcpFlags::ACK,
-        TcpFlags::ACK,
-        TcpFlags(17),
-        TcpFlags::RST,
-    ])
+    select(vec![TcpFlags::SYN, TcpFlags(18), TcpFlags::ACK, TcpFlags::ACK, TcpFlags(17), TcpFlags::RST])
 }
 
 fn agreement() -> impl Strategy<Value = Agreement> {
-    let binding = (select(leasable()), select(vec![1_500, 5_000, 20_000, 90_000])).prop_map(
-        |((owner, after), idle)| Binding {
-            owner,
-            before: after,
-            after,
-            idle: Duration::from_millis(idle),
-        },
-    );
+    let binding = (select(leasable()), prop_oneof![4 => select(vec![1_500, 5_000, 20_000, 90_000]).prop_map(Duration::from_millis), 1 => Just(Duration::MAX)])
+        .prop_map(|((owner, after), idle)| Binding { owner, before: after, after, idle });
     let tracked = prop::collection::hash_set(0..4_u64, 0..3);
     let responder = prop::option::weighted(0.9, select(keys()));
     let seconds = prop::array::uniform7(select(vec![2_u64, 10, 30, 60]));
@@ -628,7 +510,8 @@ fn agreement() -> impl Strategy<Value = Agreement> {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    let walk = || prop_oneof![4 => agreement().prop_map(|agreement| Walk::Pass(Box::new(agreement))), 1 => Just(Walk::Refuse)];
+    let walk =
+        || prop_oneof![4 => agreement().prop_map(|agreement| Walk::Pass(Box::new(agreement))), 1 => Just(Walk::Refuse)];
     prop_oneof![
         8 => (select(keys()), flags(), walk()).prop_map(|(key, flags, walk)| Act::Packet(key, flags, walk)),
         3 => (select(keys()), flags(), walk()).prop_map(|(key, flags, walk)| Act::Rewalk(key, flags, walk)),
