@@ -83,7 +83,8 @@ impl<M: Default> Flows<M> {
         Self {
             entries: Vec::new(),
             free: Vec::new(),
-            index: HashTable::with_capacity(2 * capacity),
+            // At most half full: removal then leaves hardly any tombstone, so none are ever swept in one go.
+            index: HashTable::with_capacity(7 * capacity / 2),
             leases: Leases::new(hasher.clone()),
             wheel: Wheel::new(),
             hasher,
@@ -334,10 +335,10 @@ impl<M: Default> Flows<M> {
         FlowRef::new(self.entries[place.slot() as usize].generation, place)
     }
 
-    #[inline]
+    #[inline(always)]
     fn place(&self, key: &FlowKey) -> Option<Place> {
         let is_here = |place: &Place| self.entries[place.slot() as usize].has(place.side(), key);
-        self.index.find(self.hasher.hash_one(key), is_here).copied()
+        self.index.find(key.hash_with(&self.hasher), is_here).copied()
     }
 
     fn holder(&self, owner: ResourceRef, after: &FiveTuple) -> Option<Holder> {
@@ -395,13 +396,13 @@ impl<M: Default> Flows<M> {
 
     fn index_key(&mut self, key: &FlowKey, place: Place) {
         let (hasher, entries) = (&self.hasher, &self.entries);
-        self.index.insert_unique(hasher.hash_one(key), place, |place| {
-            hasher.hash_one(entries[place.slot() as usize].key(place.side()))
+        self.index.insert_unique(key.hash_with(hasher), place, |place| {
+            entries[place.slot() as usize].key(place.side()).hash_with(hasher)
         });
     }
 
     fn unindex(&mut self, key: &FlowKey, place: Place) {
-        if let Ok(found) = self.index.find_entry(self.hasher.hash_one(key), |other| *other == place) {
+        if let Ok(found) = self.index.find_entry(key.hash_with(&self.hasher), |other| *other == place) {
             found.remove();
         }
     }
