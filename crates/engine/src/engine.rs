@@ -175,10 +175,15 @@ impl Engine {
             (Some(tuple), Some(ingress)) => {
                 let about = parsed.quoted.map(FiveTuple::reversed);
                 let key = FlowKey { link, tuple: about.unwrap_or(tuple) };
-                let connection = self.flows.find(&key).and_then(|at| self.standing(at, now));
+                let known = self.flows.find(&key);
+                let connection = known.and_then(|at| self.standing(at, now));
                 let about = about.filter(|_| connection.is_some());
                 let view = self.view(&key, connection, now, about.is_some());
-                (Ok(walk(view, ingress, tuple, about, &mut trace)), tuple)
+                let mut outcome = walk(view, ingress, tuple, about, &mut trace);
+                if known.is_none() && parsed.quoted.is_none() && self.flows.is_full() && outcome.verdict.is_ok() {
+                    outcome.verdict = Err(DropReason::FlowTableFull);
+                }
+                (Ok(outcome), tuple)
             }
             (None, _) => (Err(DropReason::FragmentUnknown), parsed.tuple),
             (_, None) => (Err(DropReason::UnknownLink), parsed.tuple),

@@ -100,7 +100,7 @@ fn route() -> impl Strategy<Value = (Prefix, u32)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn the_table_answers_as_a_linear_scan_does(routes in prop::collection::vec(route(), 0..60)) {
@@ -131,7 +131,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn a_less_specific_route_changes_only_what_had_no_longer_match(

@@ -165,7 +165,7 @@ impl Desired {
     fn make(&mut self, change: Change, violations: &mut Vec<Violation>) -> ResourceRef {
         match change {
             Change::Put(resource) => {
-                let resource = resource.in_order();
+                let resource = resource.canonical();
                 let id = resource.id();
                 self.remove_indexes(id);
                 for needed in resource.needs() {

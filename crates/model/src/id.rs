@@ -79,7 +79,7 @@ const fn mix(mut z: u64) -> u64 {
 
 /// Why a text is not an identifier of a kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{text}' is not a {noun} id; expected {prefix}- and 17 hex digits")]
+#[error("'{text}' is no {noun} id; expected {prefix}- and 17 hex digits")]
 pub struct IdError {
     /// What was given.
     pub text: String,
@@ -185,7 +185,7 @@ impl<K: Kind> JsonSchema for Id<K> {
 /// Where packets enter and leave the process: a TUN of an ENI, of a service or of an internet host.
 ///
 /// Shape: given by `Desired` when its owner appears, kept for the owner's life, never reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LinkId(pub u32);
 
 impl fmt::Display for LinkId {

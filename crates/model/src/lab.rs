@@ -7,6 +7,7 @@
 mod convert;
 mod de;
 mod edit;
+mod emit;
 mod error;
 mod file;
 mod interfaces;
@@ -14,13 +15,17 @@ mod names;
 mod network;
 mod outside;
 mod rules;
+mod schema;
 mod tree;
 mod value;
 mod violations;
+mod write;
 mod yaml;
 
 pub use edit::{Edit, EditError};
 pub use error::{LabError, LabErrors};
+pub use schema::schema;
+pub use write::write;
 
 use crate::desired::{Change, Desired};
 use convert::{Converted, convert};

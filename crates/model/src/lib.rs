@@ -1,6 +1,7 @@
-//! What exists: ids, resources, the stage table, explanations, and the lab file.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod control;
 pub mod desired;
 pub mod explain;
 mod id;

@@ -33,7 +33,10 @@ impl Snapshot {
             (Ok(outcome), guarded) => match (outcome.verdict, guarded) {
                 (Err(reason), _) => drop_verdict(reason),
                 (Ok(_), Some(Guarded::Refuse(reason))) => {
-                    let because = format!("the path takes packets of {} bytes", outcome.limit.mtu);
+                    let because = match (reason, outcome.ttl_counted_by) {
+                        (DropReason::TtlExpired, Some(address)) => format!("{address} counts the TTL"),
+                        _ => format!("the path takes packets of {} bytes", outcome.limit.mtu),
+                    };
                     let (stage, outcome) = (StageId::Guard.to_string(), reason.to_string());
                     steps.push(Step::Stage { stage, outcome, because, resource: None, refused: true });
                     drop_verdict(reason)

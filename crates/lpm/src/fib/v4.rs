@@ -13,17 +13,17 @@ use super::published::{Published, Subscription};
 use crate::Prefix;
 use crate::kernel::Kernel;
 use crate::runs::{Run, Span, runs_within, spans4};
-use crate::trie::{Arena, Node, SLOT_BITS, SLOTS, Sink, answer_in, compile, first_of, last_of, slot_of};
+use crate::trie::{Arena, SLOT_BITS, SLOTS, Width, Words, answer_in, compile, first_of, last_of, slot_of};
 
-/// Room for updates in a new arena, beside as much again as is in use.
-const SPARE: usize = 1 << 15;
+/// Room for updates in a new arena, beside as much again as is in use. Units: words.
+const SPARE: usize = 1 << 16;
 
 /// The routes, and the arena that readers see.
 pub(super) struct Fib4 {
     routes: Routes,
     arena: Arc<Arena4>,
     /// What is being written behind what `arena` has; kept for its memory.
-    parts: Parts,
+    words: Words,
     published: Published<Arena4>,
 }
 
@@ -31,10 +31,12 @@ impl Fib4 {
     /// Shape: IPv4 only.
     pub(super) fn new(routes: Vec<(Prefix, u32)>) -> Self {
         let routes = Routes::new(&spans4(routes));
-        let mut parts = Parts::default();
-        let slots: Vec<u32> = (0..SLOTS).map(|slot| compile(&mut parts, &routes.runs(slot), slot)).collect();
-        let arena = Arc::new(Arena4::new(&slots, &parts));
-        Self { routes, parts: Parts::after(parts.end()), published: Published::new(Arc::clone(&arena)), arena }
+        let mut words = Words::new(Width::Wide);
+        let slots: Vec<u32> = (0..SLOTS).map(|slot| compile(&mut words, &routes.runs(slot), slot)).collect();
+        let arena = Arc::new(Arena4::new(&slots, &words, 0));
+        let mut fib = Self { routes, words, published: Published::new(Arc::clone(&arena)), arena };
+        fib.write_behind(fib.words.end());
+        fib
     }
 
     pub(super) fn change(&mut self, first: u32, len: u8, value: Option<u32>) -> Option<u32> {
@@ -71,71 +73,53 @@ impl Fib4 {
 
     fn update(&mut self, slot: usize) {
         let runs = self.routes.runs(slot);
-        let mut word = compile(&mut self.parts, &runs, slot);
-        if !self.arena.holds(self.parts.end()) {
+        let mut word = compile(&mut self.words, &runs, slot);
+        if self.words.end() > self.arena.words.len() {
             self.renew();
-            word = compile(&mut self.parts, &runs, slot);
+            word = compile(&mut self.words, &runs, slot);
         }
-        self.arena.write(&self.parts);
-        self.parts.restart(self.parts.end());
+        self.arena.write(&self.words);
+        self.write_behind(self.words.end());
         self.arena.slots[slot].store(word, Ordering::Release);
+    }
+
+    fn write_behind(&mut self, end: usize) {
+        self.words.words.clear();
+        self.words.first = end;
     }
 
     /// Copies what is in use into a new arena, which has room for as much again and for what is being written.
     fn renew(&mut self) {
-        let mut copied = Parts::default();
+        let mut copied = Words::new(Width::Wide);
         let slots: Vec<u32> = (0..SLOTS)
             .map(|slot| match self.arena.slot(slot) {
                 word if answer_in(word).is_some() => word,
-                node => {
-                    let node = copy(&*self.arena, self.arena.node(node), &mut copied);
-                    copied.nodes(&[node])
-                }
+                node => copied.copy(&*self.arena, node),
             })
             .collect();
-        copied.spare = (self.parts.nodes.len(), self.parts.answers.len());
-        self.arena = Arc::new(Arena4::new(&slots, &copied));
-        self.parts.restart(copied.end());
+        self.arena = Arc::new(Arena4::new(&slots, &copied, self.words.words.len()));
+        self.write_behind(copied.end());
         self.published.replace(Arc::clone(&self.arena));
     }
-}
-
-/// The node as it is after everything below it was written to `sink`.
-fn copy(arena: &impl Arena, node: Node, sink: &mut impl Sink) -> Node {
-    let children: Vec<Node> =
-        (0..node.children.count_ones()).map(|i| copy(arena, arena.node(node.first_child + i), sink)).collect();
-    let answers: Vec<u32> = (0..node.starts.count_ones()).map(|i| arena.answer(node.first_answer + i)).collect();
-    Node { first_child: sink.nodes(&children), first_answer: sink.answers(&answers), ..node }
 }
 
 /// What readers walk through. Only slots change once they are visible.
 pub(super) struct Arena4 {
     slots: Box<[AtomicU32]>,
-    nodes: Box<[SharedNode]>,
-    answers: Box<[AtomicU32]>,
+    words: Box<[AtomicU64]>,
     kernel: Kernel,
 }
 
-#[derive(Default)]
-struct SharedNode {
-    children: AtomicU64,
-    starts: AtomicU64,
-    first_child: AtomicU32,
-    first_answer: AtomicU32,
-}
-
 impl Arena4 {
-    fn new(slots: &[u32], parts: &Parts) -> Self {
-        let room = |used: usize, spare: usize| 2 * used + spare + SPARE;
+    /// Shape: with room for `more` words, and for updates.
+    fn new(slots: &[u32], words: &Words, more: usize) -> Self {
+        let room = 2 * words.end() + more + SPARE;
         let arena = Self {
             slots: slots.iter().map(|&word| AtomicU32::new(word)).collect(),
-            nodes: std::iter::repeat_with(SharedNode::default).take(room(parts.nodes.len(), parts.spare.0)).collect(),
-            answers: std::iter::repeat_with(AtomicU32::default)
-                .take(room(parts.answers.len(), parts.spare.1))
-                .collect(),
+            words: std::iter::repeat_with(AtomicU64::default).take(room).collect(),
             kernel: Kernel::detect(),
         };
-        arena.write(parts);
+        arena.write(words);
         arena
     }
 
@@ -149,89 +133,32 @@ impl Arena4 {
         self.kernel.find_batch(self, addrs, found);
     }
 
-    fn holds(&self, (nodes, answers): (u32, u32)) -> bool {
-        nodes as usize <= self.nodes.len() && answers as usize <= self.answers.len()
-    }
-
     /// Shape: nothing here is visible yet; the store of the slot that follows makes it so.
-    fn write(&self, parts: &Parts) {
-        for (shared, node) in self.nodes.iter().skip(parts.first.0 as usize).zip(&parts.nodes) {
-            shared.children.store(node.children, Ordering::Relaxed);
-            shared.starts.store(node.starts, Ordering::Relaxed);
-            shared.first_child.store(node.first_child, Ordering::Relaxed);
-            shared.first_answer.store(node.first_answer, Ordering::Relaxed);
-        }
-        for (shared, &answer) in self.answers.iter().skip(parts.first.1 as usize).zip(&parts.answers) {
-            shared.store(answer, Ordering::Relaxed);
+    fn write(&self, words: &Words) {
+        for (shared, &word) in self.words.iter().skip(words.first).zip(&words.words) {
+            shared.store(word, Ordering::Relaxed);
         }
     }
 
     fn memory(&self) -> usize {
-        size_of_val(&*self.slots) + size_of_val(&*self.nodes) + size_of_val(&*self.answers)
+        size_of_val(&*self.slots) + size_of_val(&*self.words)
     }
 }
 
 impl Arena for Arena4 {
+    #[inline(always)]
+    fn width(&self) -> Width {
+        Width::Wide
+    }
+
     #[inline(always)]
     fn slot(&self, slot: usize) -> u32 {
         self.slots[slot].load(Ordering::Acquire)
     }
 
     #[inline(always)]
-    fn node(&self, node: u32) -> Node {
-        let node = &self.nodes[node as usize];
-        Node {
-            children: node.children.load(Ordering::Relaxed),
-            starts: node.starts.load(Ordering::Relaxed),
-            first_child: node.first_child.load(Ordering::Relaxed),
-            first_answer: node.first_answer.load(Ordering::Relaxed),
-        }
-    }
-
-    #[inline(always)]
-    fn answer(&self, answer: u32) -> u32 {
-        self.answers[answer as usize].load(Ordering::Relaxed)
-    }
-}
-
-/// Nodes and answers to be written behind those an arena has.
-#[derive(Default)]
-struct Parts {
-    nodes: Vec<Node>,
-    answers: Vec<u32>,
-    /// Where they will lie.
-    first: (u32, u32),
-    /// How much more room to leave.
-    spare: (usize, usize),
-}
-
-impl Parts {
-    fn after(first: (u32, u32)) -> Self {
-        Self { first, ..Self::default() }
-    }
-
-    fn restart(&mut self, first: (u32, u32)) {
-        self.nodes.clear();
-        self.answers.clear();
-        self.first = first;
-    }
-
-    fn end(&self) -> (u32, u32) {
-        (self.first.0 + self.nodes.len() as u32, self.first.1 + self.answers.len() as u32)
-    }
-}
-
-impl Sink for Parts {
-    fn nodes(&mut self, nodes: &[Node]) -> u32 {
-        let (at, _) = self.end();
-        self.nodes.extend_from_slice(nodes);
-        at
-    }
-
-    fn answers(&mut self, answers: &[u32]) -> u32 {
-        let (_, at) = self.end();
-        self.answers.extend_from_slice(answers);
-        at
+    fn word(&self, at: usize) -> u64 {
+        self.words[at].load(Ordering::Relaxed)
     }
 }
 

@@ -227,11 +227,16 @@ impl Resource {
         }
     }
 
-    /// The same resource with sets that are kept as lists in their one order, so that equal ones compare equal.
-    pub(super) fn in_order(mut self) -> Self {
+    /// The same resource in its one form, so that equal ones compare equal: sets that are kept as lists are sorted, and
+    /// protocols that have a name are not kept by number.
+    pub(super) fn canonical(mut self) -> Self {
         if let Self::SecurityGroup(group) = &mut self {
-            let key = |rule: &SecurityGroupRule| (rule.direction, rule.traffic, rule.peer, rule.id);
-            Arc::make_mut(group).rules.sort_unstable_by_key(key);
+            let rules = &mut Arc::make_mut(group).rules;
+            rules.iter_mut().for_each(|rule| rule.traffic = rule.traffic.canonical());
+            rules.sort_unstable_by_key(|rule| (rule.direction, rule.traffic, rule.peer, rule.id));
+        } else if let Self::NetworkAcl(acl) = &mut self {
+            let entries = Arc::make_mut(acl).entries.values_mut();
+            entries.for_each(|entry| entry.traffic = entry.traffic.canonical());
         } else if let Self::PrefixList(list) = &mut self {
             Arc::make_mut(list).entries.sort_unstable();
         }

@@ -61,6 +61,8 @@ pub enum Problem {
     GatewayEndpointExists { what: ResourceRef, service: String },
     #[error("{what}: {count} is more than the limit of {limit}")]
     LimitExceeded { what: &'static str, count: usize, limit: usize, code: &'static str },
+    #[error("{destination} is no block of the VPC, and only its blocks can lead to local")]
+    LocalElsewhere { destination: Destination },
     #[error(
         "{destination} is more specific than the local route; it must be exactly one subnet's block and lead to a network interface or a NAT gateway"
     )]
@@ -89,8 +91,8 @@ pub enum Problem {
     RoutesLinkLocal { destination: Prefix },
     #[error("a route to {destination} is written by the endpoint and cannot be written by hand")]
     RouteOfEndpoint { destination: Destination },
-    #[error("{block} has length /{length}; a {what} block has /16 to /28, or for IPv6 /44 to /64")]
-    Size { what: &'static str, block: Prefix, length: u8 },
+    #[error("{block} has length /{length}; a {what} block of its family has {expected}")]
+    Size { what: &'static str, block: Prefix, length: u8, expected: &'static str },
     #[error("{0}")]
     Unsupported(&'static str),
 }
@@ -108,6 +110,7 @@ impl Problem {
             | Self::EdgeRoute { .. }
             | Self::EdgeTableShared { .. }
             | Self::Family { .. }
+            | Self::LocalElsewhere { .. }
             | Self::MoreSpecificThanLocal { .. }
             | Self::PortRange(_)
             | Self::RouteOfEndpoint { .. }
@@ -132,9 +135,8 @@ impl Problem {
             Self::None { .. } => "MissingParameter",
             Self::NotFound { what } => return not_found(*what),
             Self::RuleDuplicate => "InvalidPermission.Duplicate",
-            Self::Size { what, .. } => {
-                return format!("Invalid{}.Range", capitalised(what)).replace("InvalidVpc.Range", "InvalidVpcRange");
-            }
+            Self::Size { what: "VPC", .. } => "InvalidVpcRange",
+            Self::Size { .. } => "InvalidSubnet.Range",
         };
         fixed.to_owned()
     }
@@ -162,9 +164,4 @@ fn not_found(what: ResourceRef) -> String {
         ResourceRef::VirtualGateway(_) => "InvalidVpnGatewayID.NotFound".to_owned(),
         ResourceRef::Vpc(_) => "InvalidVpcID.NotFound".to_owned(),
     }
-}
-
-fn capitalised(word: &str) -> String {
-    let mut chars = word.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

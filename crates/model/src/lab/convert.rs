@@ -44,6 +44,7 @@ pub(super) fn convert(tree: &Tree, faults: Vec<Fault>, gone: NamesByKind) -> Res
         notes: Notes::default(),
         broken: BTreeSet::new(),
         changes: Vec::new(),
+        put: BTreeSet::new(),
         drafts: Vec::new(),
         blocks: BTreeMap::new(),
         services: BTreeMap::new(),
@@ -75,6 +76,8 @@ pub(super) struct Converter<'a> {
     /// Resources that are not among the changes because something about them could not be read.
     pub(super) broken: BTreeSet<ResourceRef>,
     changes: Vec<Change>,
+    /// Resources that are among the changes.
+    put: BTreeSet<ResourceRef>,
     pub(super) drafts: Vec<Draft>,
     /// Blocks of the subnets, to give out addresses.
     pub(super) blocks: BTreeMap<Id<Subnet>, Prefix>,
@@ -199,6 +202,7 @@ impl Converter<'_> {
         if let Err((fault, first)) = self.names.declare(identity, place) {
             let line = self.line(first);
             self.faults.push(fault.and(&format!(" in line {line}")));
+            self.broken.insert(K::to_ref(identity.id));
         }
     }
 
@@ -217,9 +221,12 @@ impl Converter<'_> {
         namespace.clone()
     }
 
-    /// Puts a resource, unless it was declared elsewhere too.
+    /// Puts a resource, unless its name or id is another one's, which was said where it is declared.
     pub(super) fn put(&mut self, resource: impl Into<Resource>) {
-        self.changes.push(Change::put(resource));
+        let resource = resource.into();
+        if self.names.contains(resource.id()) && self.put.insert(resource.id()) {
+            self.changes.push(Change::Put(resource));
+        }
     }
 
     /// Leaves out what could not be read, and what is said about its absence.
@@ -317,10 +324,9 @@ impl Converter<'_> {
         self.tree.source(span).map_or(0, |source| source.line(span.start).0)
     }
 
-    pub(super) fn expect_family(&mut self, block: Prefix, v4: bool, place: Place) {
-        if block.is_ipv4() != v4 {
-            let (expected, field) = if v4 { ("an IPv4", "ipv6_cidr") } else { ("an IPv6", "cidr") };
-            self.fault(place, format!("{block} belongs into '{field}'; expected {expected} block"));
+    pub(super) fn note_optional<T>(&mut self, this: ResourceRef, field: &'static str, read: &Option<Read<T>>) {
+        if let Some(place) = read.as_ref().and_then(Read::place) {
+            self.note(this, field, place);
         }
     }
 }

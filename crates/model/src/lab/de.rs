@@ -94,7 +94,7 @@ impl<T> OneOrMany<T> {
 /// A short form, or a map with more to say.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "$or", rename_all = "lowercase")]
-#[schemars(untagged)]
+#[schemars(untagged, inline)]
 pub(super) enum Or<S, F> {
     /// Anything but a map.
     Short(S),

@@ -217,8 +217,9 @@ pub(super) fn hint<'a>(word: &str, words: impl IntoIterator<Item = &'a str> + Cl
     all.dedup();
     match all.len() {
         0 => String::new(),
-        1..=12 => format!("; there is {}", all.join(", ")),
-        more => format!("; there is {} and {} more", all[..11].join(", "), more - 11),
+        1 => format!("; there is {}", all.join(", ")),
+        2..=12 => format!("; there are {}", all.join(", ")),
+        more => format!("; there are {} and {} more", all[..11].join(", "), more - 11),
     }
 }
 

@@ -2,14 +2,12 @@
 //!
 //! The JSON Schema is made of these types and their comments, so the comments speak to people who write labs.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 use vpc_lpm::Prefix;
 
 use super::de::{Map, OneOrMany, Or, Read};
-use super::value::{Block, IpFamily, Ports, Protocol, Reference};
+use super::value::{Block, Ip, IpFamily, Ipv4, Ports, Protocol, Reference};
 use crate::Id;
 use crate::resource::{self, AccountId, Action, Az, Name, Region, SecurityGroupRule};
 
@@ -60,6 +58,7 @@ pub(super) struct Vpc {
     /// The AWS id, if it matters which.
     pub(super) id: Option<Read<Id<resource::Vpc>>>,
     /// IPv4 blocks, the primary one first.
+    #[schemars(required)]
     pub(super) cidr: Option<OneOrMany<Block>>,
     /// IPv6 blocks.
     pub(super) ipv6_cidr: Option<OneOrMany<Block>>,
@@ -251,14 +250,16 @@ pub(super) struct GroupRule {
 pub(super) struct NatGateway {
     /// The AWS id, if it matters which.
     pub(super) id: Option<Read<Id<resource::NatGateway>>>,
+    /// The name of its interface, or its id if it has no name; called like the gateway if not given.
+    pub(super) interface_name: Option<Read<Name>>,
     /// The AWS id of its interface, if it matters which.
     pub(super) interface_id: Option<Read<Id<resource::Eni>>>,
     /// The subnet it is in.
     pub(super) subnet: Read<Reference>,
     /// Its private address; the next free one of the subnet if not given.
-    pub(super) address: Option<Read<Ipv4Addr>>,
+    pub(super) address: Option<Read<Ipv4>>,
     /// Its public address; without one it is a private NAT gateway.
-    pub(super) public: Option<Read<Ipv4Addr>>,
+    pub(super) public: Option<Read<Ipv4>>,
 }
 
 /// A machine: a network namespace with interfaces. It has either `subnet` and what belongs to its only interface, or
@@ -277,11 +278,11 @@ pub(super) struct Instance {
     /// The subnet of its only interface.
     pub(super) subnet: Option<Read<Reference>>,
     /// Private addresses, the primary one first; the next free one of the subnet if not given.
-    pub(super) address: Option<OneOrMany<Or<IpAddr, Address>>>,
+    pub(super) address: Option<OneOrMany<Or<Ip, Address>>>,
     /// IPv6 addresses; none if not given.
-    pub(super) ipv6_address: Option<OneOrMany<IpAddr>>,
+    pub(super) ipv6_address: Option<OneOrMany<Ip>>,
     /// The public address that stands for the first private one.
-    pub(super) public: Option<Read<Ipv4Addr>>,
+    pub(super) public: Option<Read<Ipv4>>,
     /// Security groups; the VPC's default one if not given.
     pub(super) security_groups: Option<OneOrMany<Reference>>,
     /// Whether packets that are neither from nor to its addresses are refused; true if not given.
@@ -303,11 +304,11 @@ pub(super) struct Interface {
     /// Its subnet.
     pub(super) subnet: Option<Read<Reference>>,
     /// Private addresses, the primary one first; the next free one of the subnet if not given.
-    pub(super) address: Option<OneOrMany<Or<IpAddr, Address>>>,
+    pub(super) address: Option<OneOrMany<Or<Ip, Address>>>,
     /// IPv6 addresses; none if not given.
-    pub(super) ipv6_address: Option<OneOrMany<IpAddr>>,
+    pub(super) ipv6_address: Option<OneOrMany<Ip>>,
     /// The public address that stands for the first private one.
-    pub(super) public: Option<Read<Ipv4Addr>>,
+    pub(super) public: Option<Read<Ipv4>>,
     /// Security groups; the VPC's default one if not given.
     pub(super) security_groups: Option<OneOrMany<Reference>>,
     /// Whether packets that are neither from nor to its addresses are refused; true if not given.
@@ -319,9 +320,9 @@ pub(super) struct Interface {
 #[serde(deny_unknown_fields)]
 pub(super) struct Address {
     /// The address inside the VPC.
-    pub(super) private: Read<IpAddr>,
+    pub(super) private: Read<Ip>,
     /// The public address.
-    pub(super) public: Option<Read<Ipv4Addr>>,
+    pub(super) public: Option<Read<Ipv4>>,
 }
 
 /// A way from a VPC to a service that needs no public address.
@@ -349,7 +350,7 @@ pub(super) struct Endpoint {
 }
 
 /// The subnets of an interface endpoint, and what is to be said about its interfaces there.
-pub(super) type EndpointSubnets = Or<OneOrMany<Reference>, Map<Option<Or<IpAddr, EndpointInterface>>>>;
+pub(super) type EndpointSubnets = Or<OneOrMany<Reference>, Map<Option<Or<Ip, EndpointInterface>>>>;
 
 /// How an endpoint is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -384,9 +385,9 @@ pub(super) struct EndpointInterface {
     /// Its name, or its id if it has no name.
     pub(super) name: Option<Read<Name>>,
     /// Addresses; the next free one of the subnet if not given.
-    pub(super) address: Option<OneOrMany<IpAddr>>,
+    pub(super) address: Option<OneOrMany<Ip>>,
     /// IPv6 addresses; none if not given.
-    pub(super) ipv6_address: Option<OneOrMany<IpAddr>>,
+    pub(super) ipv6_address: Option<OneOrMany<Ip>>,
 }
 
 /// A service that endpoints lead to.
@@ -404,7 +405,7 @@ pub(super) struct Service {
     /// The network namespace that answers for it; called like the service if not given.
     pub(super) namespace: Option<Read<String>>,
     /// Addresses of the host that answers; interface endpoints lead to the first of a family.
-    pub(super) addresses: Option<OneOrMany<IpAddr>>,
+    pub(super) addresses: Option<OneOrMany<Ip>>,
 }
 
 /// A host outside every VPC: a network namespace that stands for a part of the internet.
@@ -416,7 +417,7 @@ pub(super) struct InternetHost {
     /// The network namespace, as `ip netns` knows it; called like the host if not given.
     pub(super) namespace: Option<Read<String>>,
     /// Addresses configured on it.
-    pub(super) addresses: Option<OneOrMany<IpAddr>>,
+    pub(super) addresses: Option<OneOrMany<Ip>>,
     /// Whatever is inside these goes to it; the longest prefix of all hosts wins.
     pub(super) prefixes: Option<OneOrMany<Block>>,
 }

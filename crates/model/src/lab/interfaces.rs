@@ -8,12 +8,12 @@ use super::de::{Named, OneOrMany, Or, Read};
 use super::file;
 use super::names::Identity;
 use super::tree::Place;
-use super::value::Reference;
+use super::value::{Ip, Ipv4, Reference};
 use crate::Id;
 use crate::desired::Noun;
 use crate::resource::{
-    Endpoint, EndpointKind, EndpointState, Eni, EniAddress, EniKind, Instance, NatGateway, RouteTable, SecurityGroup,
-    Service, Subnet,
+    Endpoint, EndpointKind, EndpointState, Eni, EniAddress, EniKind, Instance, Name, NatGateway, RouteTable,
+    SecurityGroup, Service, Subnet,
 };
 
 /// An interface whose addresses may still have to be chosen.
@@ -26,18 +26,12 @@ pub(super) struct Draft {
     next_free: Option<Option<Ipv4Addr>>,
 }
 
-/// What an interface is called before its name is known to be right.
-enum Title<'a> {
-    Key(String),
-    Name(&'a crate::resource::Name),
-}
-
 /// The fields that describe an interface, wherever they stand.
 struct Form<'f> {
     subnet: Option<&'f Read<Reference>>,
-    address: Option<&'f OneOrMany<Or<IpAddr, file::Address>>>,
-    ipv6_address: Option<&'f OneOrMany<IpAddr>>,
-    public: &'f Option<Read<Ipv4Addr>>,
+    address: Option<&'f OneOrMany<Or<Ip, file::Address>>>,
+    ipv6_address: Option<&'f OneOrMany<Ip>>,
+    public: &'f Option<Read<Ipv4>>,
     groups: Option<&'f OneOrMany<Reference>>,
     source_dest_check: &'f Option<Read<bool>>,
 }
@@ -92,8 +86,8 @@ impl Converter<'_> {
         if [&file.address, &file.public].into_iter().flatten().any(|read| read.get().is_none()) {
             return skip(self);
         }
-        let public = given(&file.public).copied();
-        let address = given(&file.address).map(|&private| EniAddress { private: private.into(), public });
+        let public = given(&file.public).map(|public| public.0);
+        let address = given(&file.address).map(|&Ipv4(private)| EniAddress { private: private.into(), public });
         self.drafts.push(Draft {
             next_free: address.is_none().then_some(public),
             place: entry.place,
@@ -184,9 +178,6 @@ impl Converter<'_> {
             None => vec![scope.default_group],
             Some(list) => self.references::<SecurityGroup>(list, this, "security_groups"),
         };
-        if form.groups.is_some_and(|list| list.iter().len() == 0) {
-            self.fault(place, "'security_groups' is empty; expected at least one group");
-        }
         let addresses = self.addresses_of(form, this);
         let (Some(subnet), Some(addresses)) = (self.subnet_of(form.subnet, this, place), addresses) else {
             return self.skip(identity.id);
@@ -217,24 +208,24 @@ impl Converter<'_> {
         let mut addresses = Vec::new();
         for (address, place) in values(form.address)? {
             let address = match address {
-                Or::Short(private) => EniAddress { private: *private, public: None },
+                Or::Short(Ip(private)) => EniAddress { private: *private, public: None },
                 Or::Full(file) => {
-                    let private = *self.required(&file.private, place, "private", "an address")?;
+                    let Ip(private) = *self.required(&file.private, place, "private", "an address")?;
                     self.note_optional(this, "public", &file.public);
-                    EniAddress { private, public: given(&file.public).copied() }
+                    EniAddress { private, public: given(&file.public).map(|public| public.0) }
                 }
             };
             self.note_value(this, "address", address.private.to_string(), place);
             addresses.push(address);
         }
-        for (&private, place) in values(form.ipv6_address)? {
+        for (&Ip(private), place) in values(form.ipv6_address)? {
             if private.is_ipv4() {
                 self.fault(place, format!("{private} belongs into 'address'; expected an IPv6 address"));
             }
             self.note_value(this, "address", private.to_string(), place);
             addresses.push(EniAddress { private, public: None });
         }
-        let public = given(form.public).copied();
+        let public = given(form.public).map(|public| public.0);
         if form.address.is_none_or(|list| list.iter().len() == 0) {
             return Some((addresses, Some(public)));
         }
@@ -368,7 +359,7 @@ impl Converter<'_> {
     /// The addresses an endpoint's interface has, and whether a free one comes before them.
     fn endpoint_addresses(
         &mut self,
-        value: Option<&Or<IpAddr, file::EndpointInterface>>,
+        value: Option<&Or<Ip, file::EndpointInterface>>,
         identity: &Identity<Eni>,
         place: Place,
     ) -> Option<(Vec<EniAddress>, bool)> {
@@ -376,7 +367,7 @@ impl Converter<'_> {
         let mut written = Vec::new();
         let next_free = match value {
             None => true,
-            Some(Or::Short(address)) => {
+            Some(Or::Short(Ip(address))) => {
                 written.push((*address, Place::value(place.node)));
                 false
             }
@@ -384,7 +375,7 @@ impl Converter<'_> {
                 let addresses = values(file.address.as_ref())?;
                 let next_free = addresses.is_empty();
                 let ipv6 = values(file.ipv6_address.as_ref())?;
-                written.extend(addresses.into_iter().chain(ipv6).map(|(address, place)| (*address, place)));
+                written.extend(addresses.into_iter().chain(ipv6).map(|(address, place)| (address.0, place)));
                 next_free
             }
         };
@@ -446,21 +437,6 @@ impl Converter<'_> {
             (None, None) => self.resolve(text, place),
         }
     }
-
-    fn note_optional<T>(&mut self, this: crate::ResourceRef, field: &'static str, read: &Option<Read<T>>) {
-        if let Some(place) = read.as_ref().and_then(Read::place) {
-            self.note(this, field, place);
-        }
-    }
-}
-
-impl Title<'_> {
-    fn identity(self, scope: &str, id: Option<Id<Eni>>) -> Identity<Eni> {
-        match self {
-            Self::Key(key) => Identity::new(scope, &key, id),
-            Self::Name(name) => Identity::new(scope, name.as_str(), id),
-        }
-    }
 }
 
 fn first_place<T>(list: &OneOrMany<T>) -> Option<Place> {
@@ -468,8 +444,10 @@ fn first_place<T>(list: &OneOrMany<T>) -> Option<Place> {
 }
 
 fn nat_interface(scope: &str, entry: &Named<file::NatGateway>) -> Identity<Eni> {
-    let id = entry.value.as_ref().and_then(|file| given(&file.interface_id)).copied();
-    Identity::new(scope, &entry.key, id)
+    let file = entry.value.as_ref();
+    let id = file.and_then(|file| given(&file.interface_id)).copied();
+    let name = file.and_then(|file| given(&file.interface_name));
+    Identity::new(scope, name.map_or(&entry.key, Name::as_str), id)
 }
 
 fn only_interface(scope: &str, entry: &Named<file::Instance>, file: &file::Instance) -> Identity<Eni> {
@@ -485,14 +463,12 @@ pub(super) fn interface_name(instance: &str, index: usize) -> String {
 }
 
 fn interface_of(scope: &str, entry: &Named<file::Instance>, index: usize, file: &file::Interface) -> Identity<Eni> {
-    let title = match given(&file.name) {
-        Some(name) => Title::Name(name),
-        None => Title::Key(interface_name(&entry.key, index)),
-    };
-    title.identity(scope, given(&file.id).copied())
+    let own = given(&file.name).map(Name::to_string);
+    let key = own.unwrap_or_else(|| interface_name(&entry.key, index));
+    Identity::new(scope, &key, given(&file.id).copied())
 }
 
-type EndpointSubnet<'f> = (&'f str, Place, Option<&'f Or<IpAddr, file::EndpointInterface>>);
+type EndpointSubnet<'f> = (&'f str, Place, Option<&'f Or<Ip, file::EndpointInterface>>);
 
 /// The subnets of an endpoint, where each is named, and what is said about its interface.
 fn endpoint_subnets(entry: &Named<file::Endpoint>) -> Vec<EndpointSubnet<'_>> {
@@ -518,15 +494,13 @@ fn endpoint_interface(
     scope: &str,
     entry: &Named<file::Endpoint>,
     subnet: &str,
-    value: Option<&Or<IpAddr, file::EndpointInterface>>,
+    value: Option<&Or<Ip, file::EndpointInterface>>,
 ) -> Identity<Eni> {
     let file = match value {
         Some(Or::Full(file)) => Some(file),
         Some(Or::Short(_)) | None => None,
     };
-    let title = match file.and_then(|file| given(&file.name)) {
-        Some(name) => Title::Name(name),
-        None => Title::Key(endpoint_interface_name(&entry.key, subnet)),
-    };
-    title.identity(scope, file.and_then(|file| given(&file.id)).copied())
+    let own = file.and_then(|file| given(&file.name)).map(Name::to_string);
+    let key = own.unwrap_or_else(|| endpoint_interface_name(&entry.key, subnet));
+    Identity::new(scope, &key, file.and_then(|file| given(&file.id)).copied())
 }

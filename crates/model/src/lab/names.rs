@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{Fault, hint};
 use super::tree::Place;
-use crate::desired::Noun;
+use crate::desired::{Desired, Noun};
 use crate::resource::{Name, RouteTarget};
 use crate::{Id, ResourceRef};
 
@@ -152,6 +152,16 @@ impl Names {
             None => format!("there is no '{text}'; expected {}{hint}", article(expected)),
         }
     }
+}
+
+/// What a name means as a target, by the same precedence as [`Names::resolve_target`].
+pub(super) fn target_of(desired: &Desired, name: &str) -> Option<RouteTarget> {
+    use crate::resource::{EgressOnlyGateway, Eni, InternetGateway, NatGateway};
+    let internet = desired.find::<InternetGateway>(name).map(|found| RouteTarget::Internet(found.id));
+    internet
+        .or_else(|| desired.find::<EgressOnlyGateway>(name).map(|found| RouteTarget::EgressOnly(found.id)))
+        .or_else(|| desired.find::<NatGateway>(name).map(|found| RouteTarget::Nat(found.id)))
+        .or_else(|| desired.find::<Eni>(name).map(|found| RouteTarget::Eni(found.id)))
 }
 
 fn article(noun: &str) -> String {

@@ -48,11 +48,8 @@ impl Converter<'_> {
         };
         match (values(file.cidr.as_ref()), values(file.ipv6_cidr.as_ref())) {
             (Some(cidrs), Some(ipv6_cidrs)) if file.cidr.is_some() => {
-                for (blocks, v4) in [(&cidrs, true), (&ipv6_cidrs, false)] {
-                    for (block, place) in blocks {
-                        self.note_value(this, "cidr", block.0.to_string(), *place);
-                        self.expect_family(block.0, v4, *place);
-                    }
+                for (block, place) in cidrs.iter().chain(&ipv6_cidrs) {
+                    self.note_value(this, "cidr", block.0.to_string(), *place);
                 }
                 let plain = |blocks: Vec<(&Block, Place)>| blocks.into_iter().map(|(block, _)| block.0).collect();
                 self.put(Vpc {
@@ -158,23 +155,17 @@ impl Converter<'_> {
         let this = Subnet::to_ref(id);
         let table = self.optional_reference(&file.routes, this, "routes");
         let acl = self.optional_reference(&file.network_acl, this, "network_acl");
-        if let (Some(az), Some(place)) = (given(&file.az), file.az.as_ref().and_then(Read::place))
-            && *az.region() != scope.region
-        {
-            let message = format!("{az} is not a zone of {}; expected one such as {}a", scope.region, scope.region);
-            self.fault(place, message);
-        }
+        self.note_optional(this, "az", &file.az);
         let Some(cidr) = self.required(&file.cidr, entry.place, "cidr", "an IPv4 block such as 10.0.1.0/24") else {
             return self.skip(id);
         };
         if file.ipv6_cidr.as_ref().is_some_and(|read| read.get().is_none()) {
             return self.skip(id);
         }
-        for (read, v4) in [(Some(&file.cidr), true), (file.ipv6_cidr.as_ref(), false)] {
+        for read in [Some(&file.cidr), file.ipv6_cidr.as_ref()] {
             let read = read.and_then(|read| Some((read.get()?, read.place()?)));
             if let Some((block, place)) = read {
                 self.note_value(this, "cidr", block.0.to_string(), place);
-                self.expect_family(block.0, v4, place);
             }
         }
         self.blocks.insert(id, cidr.0);

@@ -8,6 +8,7 @@ use super::convert::{Converter, given, internet_host, prefix_list, service, valu
 use super::de::{Named, OneOrMany, Or};
 use super::file;
 use super::names::Identity;
+use super::value::Ip;
 use crate::desired::{Noun, ResourceRef};
 use crate::resource::{Family, InternetHost, PrefixList, Provider, Service};
 
@@ -92,11 +93,11 @@ impl Converter<'_> {
         });
     }
 
-    fn addresses(&mut self, list: Option<&OneOrMany<IpAddr>>, this: ResourceRef) -> Option<Vec<IpAddr>> {
+    fn addresses(&mut self, list: Option<&OneOrMany<Ip>>, this: ResourceRef) -> Option<Vec<IpAddr>> {
         let addresses = values(list)?;
         for (address, place) in &addresses {
-            self.note_value(this, "addresses", address.to_string(), *place);
+            self.note_value(this, "addresses", address.0.to_string(), *place);
         }
-        Some(addresses.into_iter().map(|(address, _)| *address).collect())
+        Some(addresses.into_iter().map(|(address, _)| address.0).collect())
     }
 }

@@ -164,7 +164,7 @@ impl Converter<'_> {
         let mut peers = Vec::new();
         for read in list.into_iter().flat_map(OneOrMany::iter) {
             if let (Some(Reference(text)), Some(place)) = (read.get(), read.place()) {
-                peers.extend(self.peer(text, place));
+                peers.extend(self.peer(text, place).map(|peer| (peer, place)));
             }
         }
         let ports: Vec<(&Read<Ports>, Place)> =
@@ -178,7 +178,7 @@ impl Converter<'_> {
             self.fault(place, "several ports or peers are several rules, which cannot share one id");
         }
         for &traffic in &traffic {
-            for &peer in &peers {
+            for &(peer, place) in &peers {
                 let same =
                     |rule: &&SecurityGroupRule| (rule.direction, rule.traffic, rule.peer) == (direction, traffic, peer);
                 if rules.iter().find(same).is_some() {

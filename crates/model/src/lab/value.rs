@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -15,6 +16,14 @@ use crate::resource::{Family, PortRange};
 /// Source: R1.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Block(pub(super) Prefix);
+
+/// An address of either family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ip(pub(super) IpAddr);
+
+/// An IPv4 address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ipv4(pub(super) Ipv4Addr);
 
 /// What names another thing: a name, an id, or where it fits a prefix or `local`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +69,23 @@ impl FromStr for Block {
 
     fn from_str(text: &str) -> Result<Self, PrefixError> {
         Prefix::parse_truncating(text).map(Self)
+    }
+}
+
+impl FromStr for Ip {
+    type Err = Unread;
+
+    fn from_str(text: &str) -> Result<Self, Unread> {
+        let error = |_| Unread::new(text, "an address such as 10.0.1.10 or 2001:db8::10");
+        text.parse().map(Self).map_err(error)
+    }
+}
+
+impl FromStr for Ipv4 {
+    type Err = Unread;
+
+    fn from_str(text: &str) -> Result<Self, Unread> {
+        text.parse().map(Self).map_err(|_| Unread::new(text, "an IPv4 address such as 10.0.1.10"))
     }
 }
 
@@ -146,6 +172,8 @@ macro_rules! texts {
 
 texts! {
     Block { "type": "string", "pattern": "^[0-9A-Fa-f:.]+/[0-9]{1,3}$", "examples": ["10.0.0.0/16"] }
+    Ip { "type": "string", "pattern": "^[0-9A-Fa-f:.]+$", "examples": ["10.0.1.10", "2001:db8::10"] }
+    Ipv4 { "type": "string", "format": "ipv4", "examples": ["10.0.1.10"] }
     IpFamily { "enum": ["IPv4", "IPv6"] }
     Ports {
         "anyOf": [

@@ -20,9 +20,11 @@ impl Converter<'_> {
         let mut pairs: BTreeMap<(ResourceRef, ResourceRef, String), (Place, Fault)> = BTreeMap::new();
         for violation in violations {
             let values = values_of(&violation.problem);
-            if let Problem::NotFound { what } = violation.problem
-                && self.broken.contains(&what)
-            {
+            // Doubled names and what could not be read were said already, where they stand.
+            let doubled = matches!(violation.problem, Problem::NameTaken { .. });
+            let unread = |what: ResourceRef| matches!(violation.problem, Problem::NotFound { what: id } if id == what);
+            let said = doubled || self.broken.iter().any(|&what| unread(what));
+            if said {
                 continue;
             }
             let (this, field) = (violation.resource, violation.field);
@@ -98,6 +100,7 @@ fn values_of(problem: &Problem) -> Vec<String> {
             vec![destination.to_string()]
         }
         Problem::EdgeRoute { destination }
+        | Problem::LocalElsewhere { destination }
         | Problem::RouteExists { destination }
         | Problem::RouteOfEndpoint { destination } => {
             vec![destination.to_string()]
@@ -142,6 +145,7 @@ fn rival(problem: &Problem) -> Option<ResourceRef> {
         | Problem::EntryDuplicate { .. }
         | Problem::Family { .. }
         | Problem::LimitExceeded { .. }
+        | Problem::LocalElsewhere { .. }
         | Problem::MoreSpecificThanLocal { .. }
         | Problem::None { .. }
         | Problem::NotAttached { .. }

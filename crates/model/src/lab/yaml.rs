@@ -60,7 +60,7 @@ impl Tree {
         let Some(node) = self.node(from).cloned() else {
             return self.add(Content::null(), at);
         };
-        let id = self.add(Content::null(), node.span)?;
+        let id = self.add(Content::null(), at)?;
         let mut copies = Vec::new();
         for child in self.children(from).collect::<Vec<_>>() {
             let copy = self.copy(child, depth + 1, at)?;
@@ -76,8 +76,9 @@ impl Tree {
             Content::Map(_) => Content::Map(copies),
             scalar @ Content::Scalar { .. } => scalar,
         };
-        if let Some(node) = self.node_mut(id) {
-            node.content = content;
+        if let Some(copy) = self.node_mut(id) {
+            copy.content = content;
+            copy.span = node.span;
         }
         Ok(id)
     }

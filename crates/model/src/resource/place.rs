@@ -174,7 +174,7 @@ impl NameError {
 
 /// Serialises a type as its text, of which a JSON Schema knows the pattern and an example.
 macro_rules! as_text {
-    ($($t:ident $pattern:literal $example:literal;)*) => { $(
+    ($($t:ident $type:tt $pattern:literal $example:literal;)*) => { $(
         impl Serialize for $t {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -193,16 +193,16 @@ macro_rules! as_text {
                 stringify!($t).into()
             }
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "pattern": $pattern, "examples": [$example] })
+                json_schema!({ "type": $type, "pattern": $pattern, "examples": [$example] })
             }
         }
     )* };
 }
 as_text! {
-    AccountId "^[0-9]{12}$" "111111111111";
-    Az "^[a-z0-9]+(-[a-z0-9]+)+-[0-9]+[a-z]$" "us-east-1a";
-    Name "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$" "web-1";
-    Region "^[a-z0-9]+(-[a-z0-9]+)+-[0-9]+$" "us-east-1";
+    AccountId ["string", "integer"] "^[0-9]{12}$" "111111111111";
+    Az "string" "^[a-z0-9]+(-[a-z0-9]+)+-[0-9]+[a-z]$" "us-east-1a";
+    Name "string" "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$" "web-1";
+    Region "string" "^[a-z0-9]+(-[a-z0-9]+)+-[0-9]+$" "us-east-1";
 }
 
 #[cfg(test)]

@@ -133,6 +133,18 @@ pub enum Traffic {
 }
 
 impl Traffic {
+    /// The same traffic, by the name of its protocol if it has one.
+    #[must_use]
+    pub const fn canonical(self) -> Self {
+        match self {
+            Self::Other(1) => Self::Icmp(IcmpMatch { kind: None, code: None }),
+            Self::Other(6) => Self::Tcp(PortRange::ALL),
+            Self::Other(17) => Self::Udp(PortRange::ALL),
+            Self::Other(58) => Self::Icmpv6(IcmpMatch { kind: None, code: None }),
+            Self::All | Self::Icmp(_) | Self::Icmpv6(_) | Self::Other(_) | Self::Tcp(_) | Self::Udp(_) => self,
+        }
+    }
+
     /// Whether a packet of this tuple is meant. The destination port decides (R8.24), in either direction.
     #[must_use]
     #[inline]
