@@ -395,6 +395,7 @@ impl Engine {
             ttl_counted_by: outcome.ttl_counted_by,
             mss: outcome.mss,
             whole_only: outcome.whole_only,
+            uncut: outcome.uncut,
         }
     }
 }
