@@ -402,7 +402,7 @@ impl Engine {
 /// Whether a translation of the connection was idle for too long.
 fn lapsed(connection: &Connection, now: Time) -> bool {
     let silence = now.since(connection.last_seen());
-    connection.lapsed() || connection.bindings().iter().any(|binding| silence > binding.idle)
+    connection.lapsed() || connection.bindings().iter().any(|binding| silence >= binding.idle)
 }
 
 /// What a sender is told about one packet that does not fit its path.

@@ -12,6 +12,8 @@ use crate::{FlowKey, Side, TcpState};
 
 /// The most translations of one connection.
 pub const MAX_BINDINGS: usize = 4;
+/// Nanoseconds that do not pass.
+const FOREVER: u64 = u64::MAX;
 /// The most interfaces that track one connection.
 pub const MAX_TRACKED: usize = 4;
 
@@ -28,7 +30,8 @@ pub struct Binding {
     pub before: FiveTuple,
     /// The initiator's packets as they leave it.
     pub after: FiveTuple,
-    /// How long the owner remembers without a packet (R4.13, R6.12, R10.4).
+    /// How long the owner remembers without a packet (R4.13, R6.12, R10.4); [`Duration::MAX`] is as long as the
+    /// connection lasts.
     pub idle: Duration,
 }
 
@@ -295,15 +298,13 @@ impl Connection {
 
     /// How long anything of it is remembered.
     ///
-    /// A binding is its owner's to keep, however short the security groups' memory is; but a TCP connection that has not
-    /// opened or is over has no use for it.
+    /// A binding is its owner's to keep, however short the security groups' memory is; but a TCP connection that has
+    /// not opened or is over has no use for it.
     fn life(&self) -> u64 {
-        if self.lapsed || self.bindings.is_empty() || !self.is_open() {
-            self.wait()
-        } else if self.untracked {
-            self.idle()
-        } else {
-            self.wait().max(self.idle())
+        match self.idle() {
+            FOREVER => self.wait(),
+            idle if self.is_open() => self.wait().max(idle),
+            _ => self.wait(),
         }
     }
 
@@ -315,10 +316,10 @@ impl Connection {
     /// How long the owners of its bindings remember it; forever when there is none.
     fn idle(&self) -> u64 {
         if self.lapsed {
-            return u64::MAX;
+            return FOREVER;
         }
         let idle = self.bindings.iter().map(|binding| nanos(binding.idle)).min();
-        idle.unwrap_or(u64::MAX)
+        idle.unwrap_or(FOREVER)
     }
 
     fn is_open(&self) -> bool {
@@ -362,7 +363,7 @@ pub(crate) fn is_stream(counts: &[Counts; 2]) -> bool {
 }
 
 fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    u64::try_from(duration.as_nanos()).unwrap_or(FOREVER)
 }
 
 fn millis(duration: Duration) -> u32 {

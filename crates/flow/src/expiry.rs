@@ -252,6 +252,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn nothing_is_lost_and_nothing_is_more_than_a_tick_late(acts in prop::collection::vec(act(), 1..200)) {
             let mut wheel = Wheel::new();

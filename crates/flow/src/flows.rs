@@ -70,6 +70,8 @@ pub struct Flows<M> {
     made: u64,
     /// What the memo of an ended entry reads as.
     blank: M,
+    /// Where writes to the memo of an ended entry go.
+    scratch: M,
 }
 
 impl<M: Default> Flows<M> {
@@ -81,7 +83,8 @@ impl<M: Default> Flows<M> {
         Self {
             entries: Vec::new(),
             free: Vec::new(),
-            index: HashTable::with_capacity(2 * capacity),
+            // At most half full: removal then leaves hardly any tombstone, so none are ever swept in one go.
+            index: HashTable::with_capacity(7 * capacity / 2),
             leases: Leases::new(hasher.clone()),
             wheel: Wheel::new(),
             hasher,
@@ -94,6 +97,7 @@ impl<M: Default> Flows<M> {
             refused: 0,
             made: 0,
             blank: M::default(),
+            scratch: M::default(),
         }
     }
 
@@ -161,8 +165,8 @@ impl<M: Default> Flows<M> {
         match self.entries.get_mut(at.slot as usize) {
             Some(entry) if entry.generation == at.generation() => &mut entry.memos[at.side().index()],
             Some(_) | None => {
-                self.blank = M::default();
-                &mut self.blank
+                self.scratch = M::default();
+                &mut self.scratch
             }
         }
     }
@@ -287,12 +291,6 @@ impl<M: Default> Flows<M> {
         self.capacity
     }
 
-    /// Whether there is no room for another entry.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.in_use() >= self.capacity
-    }
-
     /// The live connections, seen from their initiators.
     pub fn iter(&self) -> impl Iterator<Item = (FlowRef, &Connection)> {
         let live = |entry: &Entry<M>| entry.fate == Fate::Connection && !entry.is_over(self.now);
@@ -337,10 +335,10 @@ impl<M: Default> Flows<M> {
         FlowRef::new(self.entries[place.slot() as usize].generation, place)
     }
 
-    #[inline]
+    #[inline(always)]
     fn place(&self, key: &FlowKey) -> Option<Place> {
         let is_here = |place: &Place| self.entries[place.slot() as usize].has(place.side(), key);
-        self.index.find(self.hasher.hash_one(key), is_here).copied()
+        self.index.find(key.hash_with(&self.hasher), is_here).copied()
     }
 
     fn holder(&self, owner: ResourceRef, after: &FiveTuple) -> Option<Holder> {
@@ -398,25 +396,26 @@ impl<M: Default> Flows<M> {
 
     fn index_key(&mut self, key: &FlowKey, place: Place) {
         let (hasher, entries) = (&self.hasher, &self.entries);
-        self.index.insert_unique(hasher.hash_one(key), place, |place| {
-            hasher.hash_one(entries[place.slot() as usize].key(place.side()))
+        self.index.insert_unique(key.hash_with(hasher), place, |place| {
+            entries[place.slot() as usize].key(place.side()).hash_with(hasher)
         });
     }
 
     fn unindex(&mut self, key: &FlowKey, place: Place) {
-        if let Ok(found) = self.index.find_entry(self.hasher.hash_one(key), |other| *other == place) {
+        if let Ok(found) = self.index.find_entry(key.hash_with(&self.hasher), |other| *other == place) {
             found.remove();
         }
     }
 
-    /// Makes an entry answer under another key; true when it is another.
-    fn move_responder(&mut self, slot: u32, to: Option<FlowKey>) -> bool {
+    /// Makes an entry answer under this key.
+    fn move_responder(&mut self, slot: u32, to: Option<FlowKey>) {
         let connection = &mut self.entries[slot as usize].connection;
         let initiator = connection.initiator;
         let from = mem::replace(&mut connection.responder, to);
         if from == to {
-            return false;
+            return;
         }
+        connection.revise();
         let place = Place::new(slot, Side::Responder);
         if let Some(from) = from {
             self.unindex(&from, place);
@@ -425,7 +424,6 @@ impl<M: Default> Flows<M> {
         if let Some(to) = to.filter(|to| *to != initiator) {
             self.index_key(&to, place);
         }
-        true
     }
 
     fn take_leases(&mut self, slot: u32) {

@@ -20,9 +20,10 @@ pub(crate) struct Holder {
 
 /// The leases of all connections, and how many there are towards each destination.
 ///
-/// Shape: holds positions only; `resolve` leads from a holder to its binding.
+/// Shape: holds positions only; `resolve` leads from a holder to its binding. The hashes are kept, so that growing
+/// does not go through all bindings.
 pub(crate) struct Leases {
-    holders: HashTable<Holder>,
+    holders: HashTable<(u64, Holder)>,
     destinations: HashTable<Destination>,
     hasher: FixedState,
 }
@@ -54,11 +55,14 @@ impl Leases {
         after: &FiveTuple,
         resolve: impl Fn(Holder) -> &'a Binding,
     ) -> Option<Holder> {
-        let has = |holder: &Holder| {
-            let binding = resolve(*holder);
-            binding.after == *after && binding.owner == owner
+        let hash = self.hash(owner, after);
+        let has = |(theirs, holder): &(u64, Holder)| {
+            *theirs == hash && {
+                let binding = resolve(*holder);
+                binding.after == *after && binding.owner == owner
+            }
         };
-        self.holders.find(self.hash(owner, after), has).copied()
+        self.holders.find(hash, has).map(|(_, holder)| *holder)
     }
 
     /// How many leases `owner` has towards the destination of `after`, from its source address.
@@ -74,11 +78,8 @@ impl Leases {
             return;
         }
         let hash = self.hash(owner, &after);
+        self.holders.insert_unique(hash, (hash, holder), |(hash, _)| *hash);
         let hasher = &self.hasher;
-        self.holders.insert_unique(hash, holder, |other| {
-            let binding = resolve(*other);
-            hash_lease(hasher, binding.owner, &binding.after)
-        });
         let towards = Towards::of(owner, &after);
         self.destinations
             .entry(hasher.hash_one(towards), |at| at.towards == towards, |at| hasher.hash_one(at.towards))
@@ -90,7 +91,7 @@ impl Leases {
     /// Takes the lease of a holder's binding from it, if it has it.
     pub(crate) fn release(&mut self, holder: Holder, binding: &Binding) {
         let hash = self.hash(binding.owner, &binding.after);
-        let Ok(held) = self.holders.find_entry(hash, |other| *other == holder) else {
+        let Ok(held) = self.holders.find_entry(hash, |(_, other)| *other == holder) else {
             return;
         };
         held.remove();
@@ -105,7 +106,10 @@ impl Leases {
     }
 
     fn hash(&self, owner: ResourceRef, after: &FiveTuple) -> u64 {
-        hash_lease(&self.hasher, owner, after)
+        let mut state = self.hasher.build_hasher();
+        owner.hash(&mut state);
+        hash_tuple(after, 0, &mut state);
+        state.finish()
     }
 }
 
@@ -113,11 +117,4 @@ impl Towards {
     const fn of(owner: ResourceRef, after: &FiveTuple) -> Self {
         Self { owner, src: after.src, dst: after.dst, dst_port: after.dst_port, protocol: after.protocol }
     }
-}
-
-fn hash_lease(hasher: &FixedState, owner: ResourceRef, after: &FiveTuple) -> u64 {
-    let mut state = hasher.build_hasher();
-    owner.hash(&mut state);
-    hash_tuple(after, 0, &mut state);
-    state.finish()
 }

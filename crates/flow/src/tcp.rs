@@ -55,8 +55,17 @@ impl TcpState {
     ///
     /// A SYN reopens what is over (RFC 9293 §3.6.1, RFC 6191) and, coming from the other side, what was only ever a stray
     /// packet: its sender has to be judged as an initiator.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn after(self, from: Side, flags: TcpFlags) -> Option<Self> {
+        const SIGNALS: u8 = TcpFlags::SYN.0 | TcpFlags::FIN.0 | TcpFlags::RST.0;
+        // Nearly every packet.
+        if matches!(self, Self::Established | Self::NotTcp) && flags.0 & SIGNALS == 0 {
+            return Some(self);
+        }
+        self.after_rare(from, flags)
+    }
+
+    const fn after_rare(self, from: Side, flags: TcpFlags) -> Option<Self> {
         let sign = Sign::of(flags);
         Some(match (self, sign) {
             (Self::NotTcp, _) => Self::NotTcp,

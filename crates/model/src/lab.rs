@@ -2,7 +2,7 @@
 //!
 //! [`read`] turns a text into a [`Lab`], or into every error with its place. A [`Lab`] is valid by construction:
 //! it holds the [`Desired`] that its file describes. [`Lab::edit`] changes one value of it, as scenarios do, and
-//! [`write`] prints any [`Desired`] as a lab file again.
+//! [`write()`] prints any [`Desired`] as a lab file again.
 
 mod convert;
 mod de;
@@ -50,7 +50,7 @@ pub struct Lab {
 /// # Errors
 /// Everything that is wrong with it, in the order of the file; what is not YAML at all is one error.
 pub fn read(text: &str, file_name: &str) -> Result<Lab, LabErrors> {
-    let (tree, faults) = Tree::read(file_name, text).map_err(|(tree, fault)| LabErrors::one(fault, &tree))?;
+    let (tree, faults) = Tree::read(file_name, text)?;
     Lab::from_tree(tree, faults, NamesByKind::new())
 }
 

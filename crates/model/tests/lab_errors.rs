@@ -34,6 +34,7 @@ fn an_error_has_one_line_for_programs() {
     let errors = lab::read("vpcs:\n  v: { cidr: 10.0.0.0/8 }\n", "lab.yaml").unwrap_err();
     let error = errors.iter().next().unwrap();
     assert_eq!((error.line, error.column, error.path.as_str()), (2, 14, "vpcs.v.cidr"));
+    assert_eq!(error.aws_code.as_deref(), Some("InvalidVpcRange"));
     let line = "lab.yaml:2:14: vpcs.v.cidr: 10.0.0.0/8 has length /8; a VPC block of its family has /16 to /28";
     assert_eq!(errors.to_string(), line);
 }

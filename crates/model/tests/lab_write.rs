@@ -2,6 +2,8 @@
 
 mod generate;
 
+use std::path::Path;
+
 use proptest::prelude::*;
 use vpc_model::lab;
 
@@ -27,6 +29,21 @@ fn what_would_be_anyway_is_left_out() {
     }
     let again = lab::read(&text, "written.yaml").unwrap_or_else(|errors| panic!("{}\n{text}", errors.render()));
     assert!(again.desired() == lab.desired(), "{text}");
+}
+
+#[test]
+fn every_shipped_topology_is_read_from_what_is_written_of_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sim/topologies");
+    let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!files.is_empty());
+    for path in files {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let name = path.display().to_string();
+        let lab = lab::read(&text, &name).unwrap_or_else(|errors| panic!("{}", errors.render()));
+        let written = lab::write(lab.desired());
+        let again = lab::read(&written, "written.yaml").unwrap_or_else(|errors| panic!("{}", errors.render()));
+        assert!(again.desired() == lab.desired(), "{name}\n{written}");
+    }
 }
 
 proptest! {

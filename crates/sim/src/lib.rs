@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod generate;
 pub mod net;
+pub mod reference;
 pub mod run;
 pub mod script;
 pub mod world;

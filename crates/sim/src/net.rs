@@ -116,6 +116,18 @@ impl SimNet {
         self.world.desired()
     }
 
+    /// Makes the network another one, whatever it came from.
+    pub fn install(&mut self, desired: Desired) {
+        self.world = World::from(desired.keeping_links_of(self.world.desired()));
+        self.compile();
+    }
+
+    /// The time that has passed.
+    #[must_use]
+    pub const fn now(&self) -> Time {
+        self.now
+    }
+
     /// The link of an interface, service or internet host.
     ///
     /// # Errors
@@ -208,6 +220,12 @@ impl SimNet {
         Ok(())
     }
 
+    fn compile(&mut self) {
+        let snapshot = Snapshot::compile(self.world.desired(), Some(self.engine.snapshot()));
+        self.engine.install(Arc::new(snapshot));
+        self.name_links();
+    }
+
     fn name(&self, link: LinkId) -> String {
         self.names.get(&link).cloned().unwrap_or_else(|| link.to_string())
     }
@@ -261,9 +279,7 @@ impl Net for SimNet {
     fn change(&mut self, edit: &str) -> Result<(), Refusal> {
         self.log.push(Event::Changed(edit.to_owned()));
         self.world.change(edit)?;
-        let snapshot = Snapshot::compile(self.world.desired(), Some(self.engine.snapshot()));
-        self.engine.install(Arc::new(snapshot));
-        self.name_links();
+        self.compile();
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use vpc_model::control::{DEFAULT_SOCKET, ResourceKind};
 
 /// Looks at and changes the network of a running vpcd.
 #[derive(Debug, Parser)]
-#[command(name = "vpcctl", version, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "vpcctl", version, after_help = AFTER_HELP)]
 pub(crate) struct Options {
     /// Where the daemon listens
     #[arg(long, global = true, value_name = "PATH", env = "VPCD_SOCKET", default_value = DEFAULT_SOCKET)]

@@ -13,7 +13,7 @@ use vpc_model::control::DEFAULT_SOCKET;
 /// network interface, and is the VPC's router, security groups, network ACLs, gateways and endpoints to them. Runs in
 /// the foreground until SIGTERM, SIGINT or SIGHUP; then everything it made is gone. `vpcctl` talks to it.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "vpcd", version, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "vpcd", version, after_help = AFTER_HELP)]
 pub(crate) struct Options {
     /// The lab file to start with; without one, start empty and wait for `vpcctl apply`
     #[arg(long, value_name = "FILE")]

@@ -103,7 +103,6 @@ mod tests {
         assert!(error.contains("another vpcd listens on") && error.contains("/s;"), "{error}");
         assert!(UnixStream::connect(&path).is_ok());
         // As a killed daemon leaves it: lock given back, files still there.
-        std::mem::forget(first.path.clone());
         let Socket { path: _, lock_path: _, _lock: lock } = &first;
         flock(lock, FlockOperation::Unlock).unwrap();
         let (second, _listener) = Socket::listen(&path).unwrap();

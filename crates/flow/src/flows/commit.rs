@@ -132,12 +132,12 @@ impl<M: Default> Flows<M> {
             self.clear_lease(slot, binding);
         }
         self.release_leases(slot);
-        let moved = self.move_responder(slot, agreement.responder);
+        self.move_responder(slot, agreement.responder);
         let bindings = self.list_of(&agreement.bindings);
 
         let connection = &mut self.entries[slot as usize].connection;
         let old = mem::replace(&mut connection.bindings, bindings);
-        if moved || connection.lapsed || old != connection.bindings {
+        if connection.lapsed || old != connection.bindings {
             connection.revise();
         }
         connection.lapsed = false;

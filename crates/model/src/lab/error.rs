@@ -18,6 +18,8 @@ pub struct LabError {
     pub path: String,
     /// What is wrong, and what would be right.
     pub message: String,
+    /// EC2's code for it, if it is a rule of EC2's that is broken.
+    pub aws_code: Option<String>,
     /// The line's text.
     line_text: String,
     /// How many characters of it are meant.
@@ -119,6 +121,7 @@ impl fmt::Display for Prefixed<'_> {
 pub(super) struct Fault {
     at: At,
     message: String,
+    aws_code: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -130,21 +133,21 @@ enum At {
 
 impl Fault {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { at: At::Nowhere, message: message.into() }
+        Self { at: At::Nowhere, message: message.into(), aws_code: None }
     }
 
     pub(super) fn at(place: Place, message: impl Into<String>) -> Self {
-        Self { at: At::Place(place), message: message.into() }
+        Self { at: At::Place(place), message: message.into(), aws_code: None }
     }
 
     pub(super) const fn at_span(span: Span, message: String) -> Self {
-        Self { at: At::Span(span), message }
+        Self { at: At::Span(span), message, aws_code: None }
     }
 
     /// The fault with a place, if it has none yet.
     pub(super) fn or_at(self, place: Place) -> Self {
         match self.at {
-            At::Nowhere => Self::at(place, self.message),
+            At::Nowhere => Self { at: At::Place(place), ..self },
             At::Place(_) | At::Span(_) => self,
         }
     }
@@ -152,6 +155,12 @@ impl Fault {
     /// The fault with more to say.
     pub(super) fn and(mut self, more: &str) -> Self {
         self.message.push_str(more);
+        self
+    }
+
+    /// The fault with EC2's code for it.
+    pub(super) fn with_aws_code(mut self, code: String) -> Self {
+        self.aws_code = Some(code);
         self
     }
 
@@ -174,7 +183,16 @@ impl Fault {
             .and_then(|source| source.text.get(span.start..span.end))
             .map_or(1, |text| text.lines().next().unwrap_or_default().chars().count());
         let left = source.chars().count().saturating_sub(column - 1);
-        LabError { file, line, column, path, message: self.message, width: written.min(left).max(1), line_text: source }
+        LabError {
+            file,
+            line,
+            column,
+            path,
+            message: self.message,
+            aws_code: self.aws_code,
+            width: written.min(left).max(1),
+            line_text: source,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::error::Fault;
+use super::error::{Fault, LabErrors};
 
 /// How many nodes a tree may have, those that aliases repeat included.
 const MAX_NODES: usize = 100_000;
@@ -82,7 +82,7 @@ impl Tree {
     ///
     /// Errors: what YAML or the limits do not allow ends the reading with one fault; a key written twice is a
     /// fault beside the tree, in which the first one counts.
-    pub(super) fn read(name: &str, text: &str) -> Result<(Self, Vec<Fault>), (Self, Fault)> {
+    pub(super) fn read(name: &str, text: &str) -> Result<(Self, Vec<Fault>), LabErrors> {
         let mut tree = Self { nodes: Vec::new(), sources: Vec::new(), root: NodeId(0) };
         let mut faults = Vec::new();
         let source = tree.add_source(name, text);
@@ -91,7 +91,7 @@ impl Tree {
                 tree.root = root;
                 Ok((tree, faults))
             }
-            Err(fault) => Err((tree, fault)),
+            Err(fault) => Err(LabErrors::one(fault, &tree)),
         }
     }
 

@@ -35,7 +35,8 @@ impl Converter<'_> {
                 .copied()
                 .or_else(|| self.names.place(this))
                 .unwrap_or_else(|| self.root());
-            let fault = Fault::at(place, self.named(&violation.problem.to_string(), this));
+            let fault = Fault::at(place, self.named(&violation.problem.to_string(), this))
+                .with_aws_code(violation.problem.aws_code());
             match rival(&violation.problem) {
                 // Two that are in each other's way are told about once, where the later one is.
                 Some(by) => {

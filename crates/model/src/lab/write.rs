@@ -20,7 +20,8 @@ use crate::resource::{
 
 /// Prints a desired state as a lab file: what is as it would be anyway is left out, and the order is always the same.
 ///
-/// Shape: reading the text gives an equal state, except for instances without interfaces, which a lab cannot have.
+/// Shape: reading the text gives an equal state. What a lab cannot say is left out: instances without interfaces,
+/// peering connections, transit gateways and what belongs to them, virtual private gateways.
 #[must_use]
 pub fn write(desired: &Desired) -> String {
     Writer { desired }.file().document()
