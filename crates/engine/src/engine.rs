@@ -167,6 +167,8 @@ impl Engine {
     }
 
     /// What would happen to a packet, and why. `&self` is the proof that asking changes nothing.
+    ///
+    /// Shape: as of the latest time the engine was given; [`Self::handle_timeout`] gives it one.
     #[must_use]
     pub fn explain(&self, now: Time, link: LinkId, parsed: &Parsed) -> Explanation {
         let mut trace = Trace::default();
