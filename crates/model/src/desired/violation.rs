@@ -125,6 +125,7 @@ impl Problem {
             Self::AttachmentExists { .. } => "DuplicateTransitGatewayAttachment",
             Self::NotAttached { .. } => "InvalidTransitGatewayID.NotFound",
             Self::PeeringExists { .. } => "VpcPeeringConnectionAlreadyExists",
+            Self::BlockConflict { by: ResourceRef::Vpc(_), .. } => "VpcCidrConflict",
             Self::BlockConflict { .. } => "InvalidSubnet.Conflict",
             Self::BlockOutside { .. } => "InvalidSubnet.Range",
             Self::DependencyViolation { .. } => "DependencyViolation",
