@@ -167,6 +167,8 @@ impl Engine {
     }
 
     /// What would happen to a packet, and why. `&self` is the proof that asking changes nothing.
+    ///
+    /// Shape: as of the latest time the engine was given; [`Self::handle_timeout`] gives it one.
     #[must_use]
     pub fn explain(&self, now: Time, link: LinkId, parsed: &Parsed) -> Explanation {
         let mut trace = Trace::default();
@@ -175,7 +177,10 @@ impl Engine {
             (Some(tuple), Some(ingress)) => {
                 let about = parsed.quoted.map(FiveTuple::reversed);
                 let key = FlowKey { link, tuple: about.unwrap_or(tuple) };
-                let known = self.flows.find(&key);
+                let known = match parsed.quoted {
+                    Some(_) => self.flows.find(&key),
+                    None => self.flows.peek(&key, &parsed.packet, now),
+                };
                 let connection = known.and_then(|at| self.standing(at, now));
                 let about = about.filter(|_| connection.is_some());
                 let view = self.view(&key, connection, now, about.is_some());

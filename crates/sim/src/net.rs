@@ -297,6 +297,8 @@ impl Net for SimNet {
             }
         }
         self.now = now;
+        // Whoever asks for an explanation now gets one as of now.
+        self.engine.handle_timeout(now, TIMER_BUDGET);
         Ok(())
     }
 

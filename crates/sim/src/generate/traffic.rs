@@ -49,7 +49,12 @@ pub(super) fn packet(choices: &mut Choices<'_>, network: &Desired) -> Option<(Li
     let own = own_addresses(network, sender);
     let same: Vec<IpAddr> = own.iter().copied().filter(|address| address.is_ipv4() == dst.is_ipv4()).collect();
     let others: Vec<IpAddr> = all.iter().copied().filter(|address| address.is_ipv4() == dst.is_ipv4()).collect();
-    let src = if choices.is(12) { choices.of(&others) } else { choices.of(&same).or(choices.of(&others)) }?;
+    let may_spoof = Eni::from_ref(sender).and_then(|id| network.get(id)).is_some_and(|eni| !eni.source_dest_check);
+    let src = if choices.is(if may_spoof { 50 } else { 8 }) {
+        choices.of(&others)
+    } else {
+        choices.of(&same).or(choices.of(&others))
+    }?;
     let src_port = choices.of(&[40_000, 40_001, 1_023, 80])?;
     let dst_port = choices.of(&[80, 53, 443, 22])?;
     let ports = Some((src_port, dst_port));
