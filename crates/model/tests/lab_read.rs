@@ -294,3 +294,14 @@ fn an_edge_table_leads_subnets_and_blocks_to_an_interface_or_local() {
     assert_eq!(find::<InternetGateway>(&desired, "igw").edge_table, Some(edge.id));
     assert_eq!(edge.routes.values().filter(|target| **target == RouteTarget::Local).count(), 1);
 }
+
+#[test]
+fn the_labs_of_the_readme_are_right() {
+    let readme = include_str!("../README.md");
+    let labs: Vec<&str> =
+        readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```").map(|(lab, _)| lab)).collect();
+    assert!(labs.len() >= 2);
+    for lab in labs {
+        read(lab);
+    }
+}
