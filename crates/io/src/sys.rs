@@ -6,6 +6,7 @@ use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 
 use rustix::io::{Errno, Result};
 use rustix::ioctl::{self, IntegerSetter, Opcode, Setter, Updater, opcode};
+use rustix::net::addr::{SocketAddrArg, SocketAddrLen, SocketAddrOpaque};
 use rustix::thread::UnshareFlags;
 
 const TUNSETIFF: Opcode = opcode::write::<i32>(b'T', 202);
@@ -22,6 +23,7 @@ const SIOCSIFTXQLEN: Opcode = 0x8943;
 
 const IFF_UP: i16 = 1;
 const AF_INET: u16 = 2;
+const AF_PACKET: u16 = 17;
 
 /// `struct ifreq`: a name and a union of which every request reads or writes one member.
 #[repr(C)]
@@ -56,6 +58,36 @@ struct Address {
     octets: [u8; 4],
     pad: [u8; 16],
 }
+
+/// `struct sockaddr_ll` of an interface, for whatever protocol in network order.
+#[repr(C)]
+pub(crate) struct LinkLayer {
+    family: u16,
+    protocol: u16,
+    index: i32,
+    hardware: u16,
+    kind: u8,
+    length: u8,
+    address: [u8; 8],
+}
+
+impl LinkLayer {
+    /// Every protocol of the interface with this index.
+    pub(crate) const fn all_protocols(index: i32) -> Self {
+        let protocol = 3_u16.to_be();
+        Self { family: AF_PACKET, protocol, index, hardware: 0, kind: 0, length: 0, address: [0; 8] }
+    }
+}
+
+// SAFETY: the pointer is to a value that lives through the call, and the length is its own; it has the layout of
+// `struct sockaddr_ll`, which bind takes for a packet socket.
+unsafe impl SocketAddrArg for LinkLayer {
+    unsafe fn with_sockaddr<R>(&self, f: impl FnOnce(*const SocketAddrOpaque, SocketAddrLen) -> R) -> R {
+        f(std::ptr::from_ref(self).cast(), size_of::<Self>() as SocketAddrLen)
+    }
+}
+
+const _: () = assert!(size_of::<LinkLayer>() == 20);
 
 // The kernel copies `sizeof(struct ifreq)` bytes in and out.
 const _: () = assert!(size_of::<IfRequest<Flags>>() == 40);

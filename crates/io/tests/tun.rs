@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use support::{Lab, PATIENCE, Pump, within};
 use vpc_io::{
-    Backend, Event, InterfaceName, Link, LinkDrop, LinkError, NetNs, NetNsError, Offloads, Poller, Received, Sent,
-    TrainPool, Tun, TunConfig, TunError, Writer, selftest,
+    Backend, Event, InterfaceName, Link, LinkDrop, LinkError, NetNs, NetNsError, Offloads, PacketSocket, Poller,
+    Received, Sent, TrainPool, Tun, TunConfig, TunError, Writer, selftest,
 };
 use vpc_packet::{Gso, GsoKind, Offload, PacketBuf, PartialChecksum};
 
@@ -538,4 +538,40 @@ fn received(tun: &mut Tun, protocol: u8) -> PacketBuf {
     })
     .unwrap();
     packet
+}
+
+#[test]
+fn a_packet_socket_speaks_and_hears_in_the_place_of_its_kernel() {
+    let Some(lab) = Lab::new("raw") else { return };
+    let mut tun = lab.tun("eth0", Backend::Plain, Offloads::NONE);
+    lab.configure("eth0", "10.9.0.1".parse().unwrap(), 32, MTU);
+    lab.await_address("10.9.0.1".parse().unwrap());
+    let socket = PacketSocket::open(&lab.ns, &InterfaceName::new("eth0").unwrap()).unwrap();
+
+    // Not from an address of the interface, and not to one that it has a route to.
+    let spoken =
+        vpc_packet::PacketSpec::from("udp 192.0.2.7:1 > 198.51.100.9:2".parse::<vpc_packet::FiveTuple>().unwrap());
+    socket.send(&spoken.build()).unwrap();
+    let mut buf = PacketBuf::new();
+    let read = within(PATIENCE, || {
+        loop {
+            match tun.recv(&mut buf) {
+                Ok(Received::Packet) if buf.bytes() == spoken.build() => return Some(()),
+                Ok(Received::Packet) => {}
+                _ => return None,
+            }
+        }
+    });
+    assert!(read.is_some(), "the packet leaves by the TUN as it was");
+
+    let heard =
+        vpc_packet::PacketSpec::from("udp 198.51.100.9:2 > 192.0.2.7:1".parse::<vpc_packet::FiveTuple>().unwrap());
+    buf.set_packet(&heard.build());
+    assert_eq!(tun.send(&mut buf, 28).unwrap(), Sent::Accepted);
+    let mut bytes = [0; 2048];
+    let arrived = within(PATIENCE, || {
+        let len = socket.recv(&mut bytes).unwrap()?;
+        (bytes[..len] == heard.build()).then_some(())
+    });
+    assert!(arrived.is_some(), "a packet to somebody else is heard");
 }
