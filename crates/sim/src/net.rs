@@ -325,8 +325,9 @@ impl Net for SimNet {
     }
 }
 
-/// A table as `routes` prints it: destination, target, why it is there, and whether it works.
-fn route_lines(desired: &Desired, table: &RouteTable) -> Vec<String> {
+/// A table as `routes` prints it, a line each: destination, target, why it is there, and whether it works.
+#[must_use]
+pub fn route_lines(desired: &Desired, table: &RouteTable) -> Vec<String> {
     use vpc_model::desired::Noun;
     use vpc_model::resource::{Destination, PrefixList, RouteOrigin, RouteState, RouteTarget};
     let line = |route: vpc_model::resource::EffectiveRoute| {
@@ -361,7 +362,10 @@ fn route_lines(desired: &Desired, table: &RouteTable) -> Vec<String> {
 }
 
 /// A packet parses and its checksums fit, those of a super-packet's segments too.
-fn check_packet(buf: &PacketBuf) -> Result<Parsed, String> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_packet(buf: &PacketBuf) -> Result<Parsed, String> {
     let parsed = parse(buf).map_err(|error| format!("a packet came out that does not parse: {error}"))?;
     let mut bad = bad_checksum(buf, &parsed);
     if buf.offload.gso.is_some() {
