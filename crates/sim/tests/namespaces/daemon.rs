@@ -62,17 +62,13 @@ impl Daemon {
         let mut answer = String::new();
         let asked = writeln!(self.stream.get_mut(), "{line}");
         asked.and_then(|()| self.stream.read_line(&mut answer)).map_err(|error| format!("{error}\n{}", self.log()))?;
-        match control::decode(&answer).map_err(|error| error.to_string())? {
-            Reply::Error(failure) => Err(failure.to_string()),
-            reply => Ok(reply),
-        }
+        let reply = control::decode(&answer).map_err(|error| error.to_string())?;
+        if let Reply::Error(failure) = reply { Err(failure.to_string()) } else { Ok(reply) }
     }
 
     pub(crate) fn status(&mut self) -> Result<Status, String> {
-        match self.ask(&Request::Status {})? {
-            Reply::Status(status) => Ok(status),
-            other => Err(format!("asked for the status, got {other:?}")),
-        }
+        let reply = self.ask(&Request::Status {})?;
+        if let Reply::Status(status) = reply { Ok(status) } else { Err(format!("asked for the status, got {reply:?}")) }
     }
 
     fn log(&self) -> String {

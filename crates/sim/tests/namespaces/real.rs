@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use vpc_model::control::{Reply, Request, Status};
-use vpc_model::resource::{Instance, InternetHost, Provider, RouteTable, Service, VirtualGateway};
+use vpc_model::resource::{Instance, InternetHost, Provider, Service, VirtualGateway};
 use vpc_model::{Change, Desired, DropReason, Time, lab};
 use vpc_packet::{PacketBuf, PacketSpec};
-use vpc_sim::net::{check_packet, route_lines};
+use vpc_sim::net::{check_packet, routes};
 use vpc_sim::run::{Expected, Net, Output, Refusal};
 use vpc_sim::script::Script;
 use vpc_sim::world::World;
@@ -114,10 +114,11 @@ impl Net for RealNet {
 
     fn explain(&mut self, from: &str, packet: &PacketSpec) -> Result<String, String> {
         let request = Request::Explain { sender: from.to_owned(), packet: packet.to_string() };
-        match self.daemon.ask(&request)? {
-            Reply::Explained(explanation) => Ok(explanation.to_string()),
-            other => Err(format!("asked for an explanation, got {other:?}")),
-        }
+        let reply = self.daemon.ask(&request)?;
+        let Reply::Explained(explanation) = reply else {
+            return Err(format!("asked for an explanation, got {reply:?}"));
+        };
+        Ok(explanation.to_string())
     }
 
     /// The routes of the network as the daemon prints it.
@@ -126,9 +127,7 @@ impl Net for RealNet {
             return Err("asked for the lab, got something else".to_owned());
         };
         let lab = lab::read(&text, "running").map_err(|errors| errors.render())?;
-        let found =
-            lab.desired().find::<RouteTable>(table).ok_or_else(|| format!("no route table is called {table}"))?;
-        Ok(route_lines(lab.desired(), found))
+        routes(lab.desired(), table)
     }
 
     fn flows(&mut self) -> Result<usize, String> {
