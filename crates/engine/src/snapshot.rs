@@ -130,6 +130,7 @@ pub(crate) struct EniEntry {
 /// What a packet that reached an interface meets there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum EniRole {
+    Available,
     Endpoint(Idx<Endpoint>),
     Instance(LinkId),
     Nat(Idx<NatGateway>),

@@ -243,6 +243,8 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                 let entry = &snapshot.enis[eni];
                 w.place(Place::Eni(entry.id, Direction::Ingress));
                 match entry.role {
+                    // Nobody has its addresses, so delivery says that there is no such interface.
+                    EniRole::Available => Hop::Deliver(entry.subnet),
                     EniRole::Instance(link) => {
                         w.step(SourceDestCheck {
                             eni,

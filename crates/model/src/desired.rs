@@ -6,6 +6,7 @@
 mod change;
 mod check;
 mod noun;
+mod record;
 mod routes;
 mod violation;
 
@@ -16,6 +17,7 @@ use rpds::RedBlackTreeMapSync;
 
 pub use change::Change;
 pub use noun::{Noun, Resource, ResourceRef, Table};
+pub use record::Record;
 pub use violation::{Problem, Violation};
 
 use crate::resource::{Eni, Name, RouteTable, Subnet, Vpc};
@@ -26,6 +28,7 @@ use noun::Tables;
 #[derive(Clone, Debug, Default)]
 pub struct Desired {
     tables: Tables,
+    records: RedBlackTreeMapSync<String, Arc<Record>>,
     names: RedBlackTreeMapSync<(&'static str, Name), ResourceRef>,
     dependents: RedBlackTreeMapSync<ResourceRef, Arc<BTreeSet<ResourceRef>>>,
     links: RedBlackTreeMapSync<ResourceRef, LinkId>,
@@ -49,7 +52,7 @@ impl Desired {
         let mut violations = Vec::new();
         for change in changes {
             match next.make(change) {
-                Ok(resource) => touched.push(resource),
+                Ok(resource) => touched.extend(resource),
                 Err(violation) => violations.push(violation),
             }
         }
@@ -140,6 +143,31 @@ impl Desired {
         self
     }
 
+    /// What is said about a resource, or a part of one, that no packet notices.
+    #[must_use]
+    pub fn record(&self, id: &str) -> Option<&Record> {
+        self.records.get(id).map(Arc::as_ref)
+    }
+
+    /// Every record with the id it is kept under, in the order of the ids.
+    pub fn records(&self) -> impl Iterator<Item = (&str, &Record)> {
+        self.records
+            .iter()
+            .map(|(id, record)| (id.as_str(), record.as_ref()))
+    }
+
+    /// The resource of any kind with this id.
+    #[must_use]
+    pub fn resource(&self, id: ResourceRef) -> Option<Resource> {
+        self.tables.get(id)
+    }
+
+    /// The resource of this kind that people call so.
+    #[must_use]
+    pub fn named(&self, noun: &'static str, name: &Name) -> Option<ResourceRef> {
+        self.names.get(&(noun, name.clone())).copied()
+    }
+
     /// What refers to a resource and would be broken without it.
     pub fn dependents(&self, resource: ResourceRef) -> impl Iterator<Item = ResourceRef> + '_ {
         self.dependents
@@ -172,7 +200,7 @@ impl Desired {
         self.get(subnet.table.or(self.get(subnet.vpc).map(|vpc| vpc.main_table))?)
     }
 
-    fn make(&mut self, change: Change) -> Result<ResourceRef, Violation> {
+    fn make(&mut self, change: Change) -> Result<Option<ResourceRef>, Violation> {
         match change {
             Change::Put(resource) => {
                 let id = resource.id();
@@ -202,7 +230,7 @@ impl Desired {
                     self.links.insert_mut(id, link);
                 }
                 self.tables.insert(resource);
-                Ok(id)
+                Ok(Some(id))
             }
             Change::Delete(id) => {
                 if !self.tables.contains(id) {
@@ -215,7 +243,16 @@ impl Desired {
                 self.remove_indexes(id);
                 self.links.remove_mut(&id);
                 self.tables.remove(id);
-                Ok(id)
+                self.records.remove_mut(&id.to_string());
+                Ok(Some(id))
+            }
+            Change::Record { id, record } => {
+                if record.is_empty() {
+                    self.records.remove_mut(&id);
+                } else {
+                    self.records.insert_mut(id, Arc::new(record));
+                }
+                Ok(None)
             }
         }
     }
@@ -248,9 +285,9 @@ impl Desired {
     }
 }
 
-/// Equal when the resources are: link numbers are not part of what was asked for.
+/// Equal when the resources and records are: link numbers are not part of what was asked for.
 impl PartialEq for Desired {
     fn eq(&self, other: &Self) -> bool {
-        self.tables == other.tables
+        self.tables == other.tables && self.records == other.records
     }
 }

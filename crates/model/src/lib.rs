@@ -8,7 +8,7 @@ pub mod resource;
 mod stage;
 mod time;
 
-pub use desired::{Change, Desired, Resource, ResourceRef, Violation};
+pub use desired::{Change, Desired, Record, Resource, ResourceRef, Violation};
 pub use id::{Id, IdError, Kind, LinkId};
 pub use stage::{DropReason, StageId};
 pub use time::Time;

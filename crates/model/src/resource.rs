@@ -2,6 +2,7 @@
 //!
 //! Each is a plain value. What relates them is checked where they are put together, in [`crate::Desired`].
 
+mod address;
 mod endpoint;
 mod eni;
 mod gateway;
@@ -16,6 +17,7 @@ mod traffic;
 mod transit;
 mod vpc;
 
+pub use address::Address;
 pub use endpoint::{Endpoint, EndpointKind, EndpointState};
 pub use eni::{Eni, EniAddress, EniKind, Instance};
 pub use gateway::{EgressOnlyGateway, InternetGateway, InternetHost, NatGateway, VirtualGateway};

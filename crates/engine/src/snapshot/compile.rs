@@ -183,7 +183,11 @@ impl Compiler<'_> {
 
     fn subnet(&self, subnet: &Subnet) -> Option<SubnetEntry> {
         let vpc = self.desired.get(subnet.vpc)?;
-        let enis = self.desired.dependents_of_kind::<Eni>(Subnet::to_ref(subnet.id));
+        let attached = |eni: &&Eni| eni.kind != EniKind::Available;
+        let enis = self
+            .desired
+            .dependents_of_kind::<Eni>(Subnet::to_ref(subnet.id))
+            .filter(attached);
         let owners = enis.flat_map(|eni| {
             let idx = self.ranks.idx(eni.id);
             eni.addresses.iter().filter_map(move |a| Some((a.private, idx?)))
@@ -201,6 +205,7 @@ impl Compiler<'_> {
 
     fn eni(&self, eni: &Eni) -> Option<EniEntry> {
         let role = match eni.kind {
+            EniKind::Available => EniRole::Available,
             EniKind::Endpoint(id) => EniRole::Endpoint(self.ranks.idx(id)?),
             EniKind::Instance { .. } => EniRole::Instance(self.desired.link(eni.id)?),
             EniKind::NatGateway(id) => EniRole::Nat(self.ranks.idx(id)?),

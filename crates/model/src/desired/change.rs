@@ -1,6 +1,6 @@
 //! One edit of what was asked for.
 
-use super::{Noun, Resource, ResourceRef};
+use super::{Noun, Record, Resource, ResourceRef};
 use crate::Id;
 
 /// One edit. Several are applied together, so that an order among them does not matter to what is valid.
@@ -10,6 +10,13 @@ pub enum Change {
     Delete(ResourceRef),
     /// The resource shall exist and be like this.
     Put(Resource),
+    /// This, and nothing else, shall be said about the resource or part of a resource with this id.
+    Record {
+        /// The id.
+        id: String,
+        /// What is said; an empty record removes it.
+        record: Record,
+    },
 }
 
 impl Change {

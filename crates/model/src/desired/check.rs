@@ -10,7 +10,7 @@ use vpc_lpm::Prefix;
 use super::{Desired, Noun, Problem, Resource, ResourceRef, Violation};
 use crate::Id;
 use crate::resource::{
-    Destination, Direction, Endpoint, EndpointKind, Eni, EniKind, Family, InternetHost, NatGateway,
+    Address, Destination, Direction, Endpoint, EndpointKind, Eni, EniKind, Family, InternetHost, NatGateway,
     NetworkAcl, Peer, PrefixList, Provider, RouteTable, RouteTarget, SecurityGroup, Service, Subnet,
     VirtualGateway, Vpc,
 };
@@ -75,6 +75,7 @@ impl Desired {
             return;
         }
         match resource {
+            Resource::Address(r) => self.check_elastic(r, &mut report),
             Resource::Endpoint(r) => self.check_endpoint(r, &mut report),
             Resource::Eni(r) => self.check_eni(r, &mut report),
             Resource::Instance(r) => self.check_namespace(&r.namespace, &mut report),
@@ -93,6 +94,19 @@ impl Desired {
             Resource::VirtualGateway(r) => self.check_virtual_gateway(r, &mut report),
             Resource::NatGateway(r) => self.check_nat_gateway(r, &mut report),
             Resource::EgressOnlyGateway(_) | Resource::TransitGateway(_) => {}
+        }
+    }
+
+    fn check_elastic(&self, address: &Address, report: &mut Report<'_>) {
+        let mut others = self.iter::<Address>().filter(|other| other.id != address.id);
+        if let Some(other) = others.find(|other| other.public == address.public) {
+            report.add(
+                "public",
+                Problem::AddressInUse {
+                    address: address.public.into(),
+                    by: Address::to_ref(other.id),
+                },
+            );
         }
     }
 
@@ -752,6 +766,7 @@ fn at_most(
 /// The field in which lab files name a resource of this kind.
 const fn field_of(what: ResourceRef) -> &'static str {
     match what {
+        ResourceRef::Address(_) => "address",
         ResourceRef::EgressOnlyGateway(_) => "egress_only_gateway",
         ResourceRef::Endpoint(_) => "endpoint",
         ResourceRef::Eni(_) => "interface",

@@ -7,10 +7,10 @@ use rpds::RedBlackTreeMapSync;
 use serde::{Serialize, Serializer};
 
 use crate::resource::{
-    AttachmentKind, EgressOnlyGateway, Endpoint, EndpointKind, Eni, EniKind, Instance, InternetGateway,
-    InternetHost, Name, NatGateway, NetworkAcl, Peering, PrefixList, RouteTable, SecurityGroup,
-    SecurityGroupRule, Service, Subnet, TransitAttachment, TransitGateway, TransitRouteTable, VirtualGateway,
-    Vpc,
+    Address, AttachmentKind, EgressOnlyGateway, Endpoint, EndpointKind, Eni, EniKind, Instance,
+    InternetGateway, InternetHost, Name, NatGateway, NetworkAcl, Peering, PrefixList, RouteTable,
+    SecurityGroup, SecurityGroupRule, Service, Subnet, TransitAttachment, TransitGateway, TransitRouteTable,
+    VirtualGateway, Vpc,
 };
 use crate::{Id, Kind};
 
@@ -57,6 +57,16 @@ macro_rules! nouns {
             pub const fn noun(self) -> &'static str {
                 match self { $( Self::$Kind(_) => $noun, )* }
             }
+
+            /// The resource of any kind that has this id.
+            #[must_use]
+            pub fn parse(id: &str) -> Option<Self> {
+                let (prefix, _) = id.rsplit_once('-')?;
+                match prefix {
+                    $( $prefix => id.parse().ok().map(Self::$Kind), )*
+                    _ => None,
+                }
+            }
         }
 
         impl fmt::Display for ResourceRef {
@@ -76,6 +86,12 @@ macro_rules! nouns {
             #[must_use]
             pub fn name(&self) -> Option<&Name> {
                 match self { $( Self::$Kind(r) => r.name.as_ref(), )* }
+            }
+
+            /// The same under another name, or none.
+            #[must_use]
+            pub fn named(&self, name: Option<Name>) -> Self {
+                match self { $( Self::$Kind(r) => Self::$Kind(Arc::new($Kind { name, ..$Kind::clone(r) })), )* }
             }
         }
 
@@ -132,6 +148,7 @@ macro_rules! nouns {
 }
 
 nouns! {
+    Address addresses "eipalloc" "Elastic IP address";
     EgressOnlyGateway egress_only_gateways "eigw" "egress-only internet gateway";
     Endpoint endpoints "vpce" "endpoint";
     Eni enis "eni" "network interface";
@@ -195,13 +212,14 @@ impl Resource {
                 let mut needs = vec![R::Subnet(r.subnet)];
                 needs.extend(r.groups.iter().map(|&g| R::SecurityGroup(g)));
                 match r.kind {
+                    EniKind::Available => {}
                     EniKind::Endpoint(id) => needs.push(R::Endpoint(id)),
                     EniKind::Instance { instance, device: _ } => needs.push(R::Instance(instance)),
                     EniKind::NatGateway(id) => needs.push(R::NatGateway(id)),
                 }
                 needs
             }
-            Self::Instance(_) | Self::InternetHost(_) | Self::PrefixList(_) => Vec::new(),
+            Self::Address(_) | Self::Instance(_) | Self::InternetHost(_) | Self::PrefixList(_) => Vec::new(),
             Self::InternetGateway(r) => needs_of_edge(r.vpc, r.edge_table),
             Self::NatGateway(r) => vec![R::Subnet(r.subnet)],
             Self::NetworkAcl(r) => vec![R::Vpc(r.vpc)],
@@ -250,10 +268,11 @@ impl Resource {
         match self {
             Self::Eni(eni) => match eni.kind {
                 EniKind::Instance { .. } => true,
-                EniKind::Endpoint(_) | EniKind::NatGateway(_) => false,
+                EniKind::Available | EniKind::Endpoint(_) | EniKind::NatGateway(_) => false,
             },
             Self::InternetHost(_) | Self::Service(_) | Self::VirtualGateway(_) => true,
-            Self::EgressOnlyGateway(_)
+            Self::Address(_)
+            | Self::EgressOnlyGateway(_)
             | Self::Endpoint(_)
             | Self::Instance(_)
             | Self::InternetGateway(_)

@@ -149,6 +149,6 @@ impl Desired {
 const fn is_attached(eni: &Eni) -> bool {
     match eni.kind {
         EniKind::Instance { .. } => true,
-        EniKind::Endpoint(_) | EniKind::NatGateway(_) => false,
+        EniKind::Available | EniKind::Endpoint(_) | EniKind::NatGateway(_) => false,
     }
 }

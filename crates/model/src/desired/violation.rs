@@ -170,6 +170,7 @@ impl Problem {
 /// EC2's code for an id that is not there.
 fn not_found(what: ResourceRef) -> String {
     match what {
+        ResourceRef::Address(_) => "InvalidAllocationID.NotFound".to_owned(),
         ResourceRef::EgressOnlyGateway(_) => "InvalidGatewayID.NotFound".to_owned(),
         ResourceRef::Endpoint(_) => "InvalidVpcEndpointId.NotFound".to_owned(),
         ResourceRef::Eni(_) => "InvalidNetworkInterfaceID.NotFound".to_owned(),

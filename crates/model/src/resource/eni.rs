@@ -47,6 +47,8 @@ pub struct EniAddress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EniKind {
+    /// Nothing yet: it keeps its addresses and carries no packets.
+    Available,
     /// One subnet's address of an interface endpoint.
     Endpoint(Id<Endpoint>),
     /// A TUN in an instance's namespace.

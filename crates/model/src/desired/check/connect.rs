@@ -6,8 +6,8 @@ use super::{Report, another_vpc, same_vpc};
 use crate::Id;
 use crate::desired::{Desired, Noun, Problem, ResourceRef};
 use crate::resource::{
-    AttachmentKind, Destination, InternetGateway, Peering, PeeringState, RouteTable, RouteTarget, Subnet, TransitAttachment,
-    TransitRouteTable, TransitTarget, VirtualGateway, Vpc,
+    AttachmentKind, Destination, InternetGateway, Peering, PeeringState, RouteTable, RouteTarget, Subnet,
+    TransitAttachment, TransitRouteTable, TransitTarget, VirtualGateway, Vpc,
 };
 
 impl Desired {
@@ -230,8 +230,11 @@ impl Desired {
     /// Whether a table is some gateway's edge table.
     pub(super) fn is_edge_table(&self, table: Id<RouteTable>) -> bool {
         let users = RouteTable::to_ref(table);
-        self.dependents_of_kind::<InternetGateway>(users).any(|gateway| gateway.edge_table == Some(table))
-            || self.dependents_of_kind::<VirtualGateway>(users).any(|gateway| gateway.edge_table == Some(table))
+        self.dependents_of_kind::<InternetGateway>(users)
+            .any(|gateway| gateway.edge_table == Some(table))
+            || self
+                .dependents_of_kind::<VirtualGateway>(users)
+                .any(|gateway| gateway.edge_table == Some(table))
     }
 
     pub(super) fn check_edge_routes(&self, table: &RouteTable, report: &mut Report<'_>) {
