@@ -50,7 +50,7 @@ proptest! {
             true => "Zzz".to_owned(),
             false => format!("{}.Zzz", pairs[at.index(pairs.len())].0),
         };
-        pairs.push((key.clone(), "1".to_owned()));
+        pairs.push((key, "1".to_owned()));
         let error = form::decode(service, operation, &pairs).unwrap_err();
         prop_assert_eq!(&error.code, "UnknownParameter");
     }

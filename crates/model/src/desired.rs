@@ -156,6 +156,11 @@ impl Desired {
             .map(|(id, record)| (id.as_str(), record.as_ref()))
     }
 
+    /// Every resource of every kind.
+    pub fn resources(&self) -> impl Iterator<Item = Resource> + '_ {
+        self.tables.iter()
+    }
+
     /// The resource of any kind with this id.
     #[must_use]
     pub fn resource(&self, id: ResourceRef) -> Option<Resource> {

@@ -58,6 +58,13 @@ impl Structure {
         self
     }
 
+    /// The same without a member.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.members.remove(name);
+        self
+    }
+
     /// Sets a member, unless its value is `None`.
     pub fn set(&mut self, name: &'static str, value: impl Field) {
         if let Some(value) = value.into_field() {

@@ -41,7 +41,8 @@ macro_rules! nouns {
         }
 
         /// A resource of any kind.
-        #[derive(Clone, Debug, PartialEq)]
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(untagged)]
         pub enum Resource {
             $( #[doc = concat!("A ", $noun, ".")] $Kind(Arc<$Kind>), )*
         }
@@ -98,6 +99,10 @@ macro_rules! nouns {
         impl Tables {
             pub(super) fn get(&self, id: ResourceRef) -> Option<Resource> {
                 match id { $( ResourceRef::$Kind(id) => self.$field.get(&id).cloned().map(Resource::$Kind), )* }
+            }
+
+            pub(super) fn iter(&self) -> impl Iterator<Item = Resource> + '_ {
+                std::iter::empty()$( .chain(self.$field.values().cloned().map(Resource::$Kind)) )*
             }
 
             pub(super) fn contains(&self, id: ResourceRef) -> bool {
