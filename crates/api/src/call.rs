@@ -82,10 +82,7 @@ impl<K: ApiNoun> New<K> {
 
     /// The change that makes the record.
     pub(crate) fn record(&self) -> Change {
-        Change::Record {
-            id: self.id.to_string(),
-            record: self.record.clone(),
-        }
+        Change::Record { id: self.id.to_string(), record: self.record.clone() }
     }
 }
 
@@ -144,10 +141,7 @@ impl<'a> Cx<'a> {
     pub(crate) fn find<K: ApiNoun>(&self, text: &str) -> Result<&K, ApiError> {
         let id: Id<K> = text.parse().map_err(|_| K::malformed(text))?;
         let visible = |resource: &&K| K::is_public(resource) || self.sees(K::to_ref(resource.id()));
-        self.desired
-            .get(id)
-            .filter(visible)
-            .ok_or_else(|| K::not_found(text))
+        self.desired.get(id).filter(visible).ok_or_else(|| K::not_found(text))
     }
 
     /// The caller's resource that a required parameter names.
@@ -160,9 +154,7 @@ impl<'a> Cx<'a> {
 
     /// Every resource of a kind that the caller sees.
     pub(crate) fn all<K: ApiNoun>(&self) -> impl Iterator<Item = &K> {
-        self.desired
-            .iter::<K>()
-            .filter(|r| K::is_public(r) || self.sees(K::to_ref(r.id())))
+        self.desired.iter::<K>().filter(|r| K::is_public(r) || self.sees(K::to_ref(r.id())))
     }
 
     /// A copy of what is said about an id.
@@ -188,9 +180,6 @@ impl<'a> Cx<'a> {
                 None => record.facts.remove(name),
             };
         }
-        self.apply([Change::Record {
-            id: id.to_owned(),
-            record,
-        }])
+        self.apply([Change::Record { id: id.to_owned(), record }])
     }
 }

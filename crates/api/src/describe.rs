@@ -29,9 +29,7 @@ pub(crate) fn describe<K: ApiNoun>(
     };
     found.sort_by_key(|resource| resource.id().to_string());
     found.dedup_by_key(|resource| resource.id());
-    let items = found
-        .into_iter()
-        .map(|resource| (resource.id().to_string(), || show(cx, resource)));
+    let items = found.into_iter().map(|resource| (resource.id().to_string(), || show(cx, resource)));
     list(cx, input, input.has(ids).then_some(ids), into, paths, items)
 }
 
@@ -55,9 +53,7 @@ pub(crate) fn list<S: FnOnce() -> Structure>(
         Some(token) if !token.is_empty() => Some(read_token(cx.operation.name, token)?),
         Some(_) | None => None,
     };
-    let most = most
-        .and_then(|most| usize::try_from(most).ok())
-        .unwrap_or(usize::MAX);
+    let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
     let mut shown: Vec<Structure> = Vec::new();
     let mut last = String::new();
     let mut more = false;
@@ -91,14 +87,10 @@ struct Filter {
 
 fn filters(cx: &Cx<'_>, input: &Structure) -> Result<Vec<Filter>, ApiError> {
     // Two actions call their filters `Filter`.
-    let member = ["Filters", "Filter"]
-        .into_iter()
-        .find(|m| cx.operation.takes(crate::wire::EC2, m));
+    let member = ["Filters", "Filter"].into_iter().find(|m| cx.operation.takes(crate::wire::EC2, m));
     let mut filters = Vec::new();
     for filter in member.into_iter().flat_map(|member| input.structures(member)) {
-        let name = filter
-            .text("Name")
-            .ok_or_else(|| ApiError::missing_parameter("Filter.Name"))?;
+        let name = filter.text("Name").ok_or_else(|| ApiError::missing_parameter("Filter.Name"))?;
         let known = match name.split_once(':') {
             Some(("tag", key)) => !key.is_empty() && cx.operation.filters.contains(&"tag"),
             _ => name != "tag" && cx.operation.filters.contains(&name),
@@ -108,14 +100,9 @@ fn filters(cx: &Cx<'_>, input: &Structure) -> Result<Vec<Filter>, ApiError> {
         }
         let patterns: Vec<String> = filter.texts("Values").map(str::to_owned).collect();
         if patterns.is_empty() {
-            return Err(ApiError::invalid_value(format!(
-                "The filter '{name}' has no values"
-            )));
+            return Err(ApiError::invalid_value(format!("The filter '{name}' has no values")));
         }
-        filters.push(Filter {
-            name: name.to_owned(),
-            patterns,
-        });
+        filters.push(Filter { name: name.to_owned(), patterns });
     }
     Ok(filters)
 }
@@ -136,9 +123,7 @@ impl Filter {
         }
         let mut found = false;
         let path = path_of(&self.name, paths);
-        visit(&Value::Structure(item.clone()), &path, &mut |text| {
-            found |= any(text)
-        });
+        visit(&Value::Structure(item.clone()), &path, &mut |text| found |= any(text));
         found
     }
 }
@@ -155,9 +140,7 @@ pub(crate) fn path_of(name: &str, paths: Paths) -> String {
 fn camel(kebab: &str) -> String {
     let word = |word: &str| {
         let mut chars = word.chars();
-        chars.next().map_or_else(String::new, |first| {
-            first.to_uppercase().chain(chars).collect::<String>()
-        })
+        chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect::<String>())
     };
     kebab.split('-').map(word).collect()
 }
@@ -168,10 +151,7 @@ fn visit(value: &Value, path: &str, found: &mut dyn FnMut(&str)) {
         Value::List(list) => list.iter().for_each(|value| visit(value, path, found)),
         Value::Structure(structure) => {
             let (first, rest) = path.split_once('.').unwrap_or((path, ""));
-            if let Some(value) = structure
-                .iter()
-                .find_map(|(name, value)| (name == first).then_some(value))
-            {
+            if let Some(value) = structure.iter().find_map(|(name, value)| (name == first).then_some(value)) {
                 visit(value, rest, found);
             }
         }
@@ -234,10 +214,7 @@ fn write_token(operation: &str, last: &str) -> String {
 }
 
 fn read_token(operation: &str, token: &str) -> Result<String, ApiError> {
-    let text = BASE64
-        .decode(token)
-        .ok()
-        .and_then(|bytes| String::from_utf8(bytes).ok());
+    let text = BASE64.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     text.as_deref()
         .and_then(|text| text.strip_prefix(operation)?.strip_prefix(' '))
         .map(str::to_owned)

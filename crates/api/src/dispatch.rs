@@ -4,8 +4,8 @@ use vpc_model::Desired;
 
 use crate::call::{Caller, Cx, Handler, Reply, Request, Surroundings};
 use crate::ec2::{
-    address, endpoint, eni, gateway, nat, network_acl, place, prefix_list, route, route_table,
-    security_group, subnet, vpc,
+    address, endpoint, eni, gateway, nat, network_acl, place, prefix_list, route, route_table, security_group, subnet,
+    vpc,
 };
 use crate::wire::{EC2, ELBV2, STS, Service};
 use crate::{ApiError, sts, tags};
@@ -28,18 +28,11 @@ pub fn handle(
     };
     let mut cx = Cx::new(desired, caller, request, surroundings);
     let output = handler(&mut cx, &request.input)?;
-    let dry =
-        request.operation.takes(request.service, "DryRun") && request.input.flag("DryRun") == Some(true);
+    let dry = request.operation.takes(request.service, "DryRun") && request.input.flag("DryRun") == Some(true);
     if dry {
-        return Err(ApiError::new(
-            "DryRunOperation",
-            "Request would have succeeded, but DryRun flag is set.",
-        ));
+        return Err(ApiError::new("DryRunOperation", "Request would have succeeded, but DryRun flag is set."));
     }
-    Ok(Reply {
-        changes: cx.into_changes(),
-        output,
-    })
+    Ok(Reply { changes: cx.into_changes(), output })
 }
 
 /// Whether an action has a handler.
@@ -109,15 +102,9 @@ const EC2_HANDLERS: &[(&str, Handler)] = &[
     ("DescribeAccountAttributes", place::describe_account_attributes),
     ("DescribeAddresses", address::describe_addresses),
     ("DescribeAvailabilityZones", place::describe_availability_zones),
-    (
-        "DescribeEgressOnlyInternetGateways",
-        gateway::describe_egress_only,
-    ),
+    ("DescribeEgressOnlyInternetGateways", gateway::describe_egress_only),
     ("DescribeInternetGateways", gateway::describe_internet_gateways),
-    (
-        "DescribeManagedPrefixLists",
-        prefix_list::describe_managed_prefix_lists,
-    ),
+    ("DescribeManagedPrefixLists", prefix_list::describe_managed_prefix_lists),
     ("DescribeNatGateways", nat::describe_nat_gateways),
     ("DescribeNetworkAcls", network_acl::describe_network_acls),
     ("DescribeNetworkInterfaceAttribute", eni::describe_attribute),
@@ -137,10 +124,7 @@ const EC2_HANDLERS: &[(&str, Handler)] = &[
     ("DetachNetworkInterface", eni::detach_network_interface),
     ("DisassociateAddress", address::disassociate_address),
     ("DisassociateRouteTable", route_table::disassociate_route_table),
-    (
-        "DisassociateSubnetCidrBlock",
-        subnet::disassociate_subnet_cidr_block,
-    ),
+    ("DisassociateSubnetCidrBlock", subnet::disassociate_subnet_cidr_block),
     ("DisassociateVpcCidrBlock", vpc::disassociate_vpc_cidr_block),
     ("GetManagedPrefixListAssociations", prefix_list::associations),
     ("GetManagedPrefixListEntries", prefix_list::entries_of),
@@ -155,24 +139,15 @@ const EC2_HANDLERS: &[(&str, Handler)] = &[
     ("ReplaceNetworkAclAssociation", network_acl::replace_association),
     ("ReplaceNetworkAclEntry", network_acl::replace_entry),
     ("ReplaceRoute", route::replace_route),
-    (
-        "ReplaceRouteTableAssociation",
-        route_table::replace_route_table_association,
-    ),
+    ("ReplaceRouteTableAssociation", route_table::replace_route_table_association),
     ("ResetNetworkInterfaceAttribute", eni::reset_attribute),
     ("RestoreManagedPrefixListVersion", prefix_list::restore_version),
     ("RevokeSecurityGroupEgress", security_group::revoke_egress),
     ("RevokeSecurityGroupIngress", security_group::revoke_ingress),
     ("UnassignIpv6Addresses", eni::unassign_v6),
     ("UnassignPrivateIpAddresses", eni::unassign_private),
-    (
-        "UpdateSecurityGroupRuleDescriptionsEgress",
-        security_group::describe_egress_rules,
-    ),
-    (
-        "UpdateSecurityGroupRuleDescriptionsIngress",
-        security_group::describe_ingress_rules,
-    ),
+    ("UpdateSecurityGroupRuleDescriptionsEgress", security_group::describe_egress_rules),
+    ("UpdateSecurityGroupRuleDescriptionsIngress", security_group::describe_ingress_rules),
 ];
 
 #[cfg(test)]
@@ -194,11 +169,7 @@ mod tests {
     /// Where the filters of each Describe action look, as far as their names do not say.
     const FILTER_PATHS: &[(&str, &str, Paths)] = &[
         ("DescribeAddresses", "Addresses", address::PATHS),
-        (
-            "DescribeEgressOnlyInternetGateways",
-            "EgressOnlyInternetGateways",
-            &[],
-        ),
+        ("DescribeEgressOnlyInternetGateways", "EgressOnlyInternetGateways", &[]),
         ("DescribeInternetGateways", "InternetGateways", gateway::PATHS),
         ("DescribeManagedPrefixLists", "PrefixLists", prefix_list::PATHS),
         ("DescribeNatGateways", "NatGateways", &[]),
@@ -207,25 +178,13 @@ mod tests {
         ("DescribePrefixLists", "PrefixLists", &[]),
         ("DescribeRegions", "Regions", &[]),
         ("DescribeRouteTables", "RouteTables", route_table::PATHS),
-        (
-            "DescribeSecurityGroupRules",
-            "SecurityGroupRules",
-            security_group::RULE_PATHS,
-        ),
+        ("DescribeSecurityGroupRules", "SecurityGroupRules", security_group::RULE_PATHS),
         ("DescribeSecurityGroups", "SecurityGroups", security_group::PATHS),
         ("DescribeSubnets", "Subnets", subnet::PATHS),
-        (
-            "DescribeVpcEndpointServices",
-            "ServiceDetails",
-            endpoint::SERVICE_PATHS,
-        ),
+        ("DescribeVpcEndpointServices", "ServiceDetails", endpoint::SERVICE_PATHS),
         ("DescribeVpcEndpoints", "VpcEndpoints", endpoint::PATHS),
         ("DescribeVpcs", "Vpcs", vpc::PATHS),
-        (
-            "GetSecurityGroupsForVpc",
-            "SecurityGroupForVpcs",
-            security_group::FOR_VPC_PATHS,
-        ),
+        ("GetSecurityGroupsForVpc", "SecurityGroupForVpcs", security_group::FOR_VPC_PATHS),
     ];
 
     #[test]
@@ -233,23 +192,13 @@ mod tests {
         for (action, list, paths) in FILTER_PATHS {
             let operation = EC2.operation(action).unwrap_or_else(|| panic!("{action}"));
             let members = EC2.output(operation).unwrap();
-            let list = members
-                .iter()
-                .find(|member| member.name == *list)
-                .unwrap_or_else(|| panic!("{action} {list}"));
-            for filter in operation
-                .filters
-                .iter()
-                .filter(|f| !["tag", "tag-key", "tag-value"].contains(f))
-            {
+            let list = members.iter().find(|member| member.name == *list).unwrap_or_else(|| panic!("{action} {list}"));
+            for filter in operation.filters.iter().filter(|f| !["tag", "tag-key", "tag-value"].contains(f)) {
                 let mut shape: &Shape = EC2.entry_of(EC2.shape_of(list));
                 for part in path_of(filter, paths).split('.') {
-                    let Kind::Structure(members) = shape.kind else {
-                        panic!("{action} {filter}: {part}")
-                    };
+                    let Kind::Structure(members) = shape.kind else { panic!("{action} {filter}: {part}") };
                     let member = members.iter().find(|member| member.name == part);
-                    let member =
-                        member.unwrap_or_else(|| panic!("{action} {filter}: no {part} in {}", shape.name));
+                    let member = member.unwrap_or_else(|| panic!("{action} {filter}: no {part} in {}", shape.name));
                     shape = EC2.shape_of(member);
                     while let Kind::List { .. } = shape.kind {
                         shape = EC2.entry_of(shape);

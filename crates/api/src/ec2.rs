@@ -31,16 +31,13 @@ use crate::wire::Structure;
 
 /// A required text.
 fn text<'a>(input: &'a Structure, member: &'static str) -> Result<&'a str, ApiError> {
-    input
-        .text(member)
-        .ok_or_else(|| ApiError::missing_parameter(member))
+    input.text(member).ok_or_else(|| ApiError::missing_parameter(member))
 }
 
 /// A CIDR; host bits are cleared, as EC2 does (R1.2).
 fn cidr(text: &str, member: &str) -> Result<Prefix, ApiError> {
     Prefix::parse_truncating(text).map_err(|_| {
-        let message =
-            format!("Value ({text}) for parameter {member} is invalid. This is not a valid CIDR block.");
+        let message = format!("Value ({text}) for parameter {member} is invalid. This is not a valid CIDR block.");
         ApiError::invalid_value(message)
     })
 }
@@ -59,18 +56,14 @@ fn cidr_of(text: &str, member: &str, v4: bool) -> Result<Prefix, ApiError> {
 /// An address.
 fn address<A: FromStr>(text: &str, member: &str) -> Result<A, ApiError> {
     text.parse().map_err(|_| {
-        ApiError::invalid_value(format!(
-            "Value ({text}) for parameter {member} is invalid. Invalid IP address."
-        ))
+        ApiError::invalid_value(format!("Value ({text}) for parameter {member} is invalid. Invalid IP address."))
     })
 }
 
 /// Refuses parameters that mean something on AWS and nothing here.
 fn refuse(input: &Structure, members: &[&'static str]) -> Result<(), ApiError> {
     match members.iter().find(|member| input.has(member)) {
-        Some(member) => Err(ApiError::unsupported(format!(
-            "The parameter {member} is not supported"
-        ))),
+        Some(member) => Err(ApiError::unsupported(format!("The parameter {member} is not supported"))),
         None => Ok(()),
     }
 }

@@ -19,28 +19,19 @@ pub struct ApiError {
 impl ApiError {
     /// An error.
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self {
-            code: code.into(),
-            message: message.into(),
-        }
+        Self { code: code.into(), message: message.into() }
     }
 
     /// A key that the request must not have.
     #[must_use]
     pub fn unknown_parameter(key: &str) -> Self {
-        Self::new(
-            "UnknownParameter",
-            format!("The parameter {key} is not recognized"),
-        )
+        Self::new("UnknownParameter", format!("The parameter {key} is not recognized"))
     }
 
     /// A key that the request must have.
     #[must_use]
     pub fn missing_parameter(key: &str) -> Self {
-        Self::new(
-            "MissingParameter",
-            format!("The request must contain the parameter {key}"),
-        )
+        Self::new("MissingParameter", format!("The request must contain the parameter {key}"))
     }
 
     /// A value that is wrong in itself.
@@ -68,9 +59,7 @@ impl ApiError {
     pub fn status(&self) -> u16 {
         match self.code.as_ref() {
             "AuthFailure" => 401,
-            "UnauthorizedOperation" | "SignatureDoesNotMatch" | "InvalidClientTokenId" | "AccessDenied" => {
-                403
-            }
+            "UnauthorizedOperation" | "SignatureDoesNotMatch" | "InvalidClientTokenId" | "AccessDenied" => 403,
             "DryRunOperation" => 412,
             "RequestLimitExceeded" | "Unavailable" => 503,
             "InternalError" => 500,

@@ -2,9 +2,9 @@
 
 use vpc_model::desired::Noun;
 use vpc_model::resource::{
-    AccountId, Address, AttachmentKind, EgressOnlyGateway, Endpoint, Eni, Instance, InternetGateway,
-    NatGateway, NetworkAcl, Peering, PrefixList, Region, RouteTable, SecurityGroup, Service, Subnet,
-    TransitAttachment, TransitGateway, TransitRouteTable, VirtualGateway, Vpc,
+    AccountId, Address, AttachmentKind, EgressOnlyGateway, Endpoint, Eni, Instance, InternetGateway, NatGateway,
+    NetworkAcl, Peering, PrefixList, Region, RouteTable, SecurityGroup, Service, Subnet, TransitAttachment,
+    TransitGateway, TransitRouteTable, VirtualGateway, Vpc,
 };
 use vpc_model::{Desired, Id, Kind, ResourceRef};
 
@@ -23,18 +23,12 @@ pub(crate) trait ApiNoun: Noun {
 
     /// The error for an id that is not there.
     fn not_found(id: &str) -> ApiError {
-        ApiError::new(
-            Self::NOT_FOUND,
-            format!("The {} '{id}' does not exist", Self::WORDS),
-        )
+        ApiError::new(Self::NOT_FOUND, format!("The {} '{id}' does not exist", Self::WORDS))
     }
 
     /// The error for an id that cannot be one.
     fn malformed(id: &str) -> ApiError {
-        ApiError::new(
-            Self::MALFORMED,
-            format!("Invalid id: \"{id}\" (expecting \"{}-...\")", Self::PREFIX),
-        )
+        ApiError::new(Self::MALFORMED, format!("Invalid id: \"{id}\" (expecting \"{}-...\")", Self::PREFIX))
     }
 
     /// Whether every account sees it.
@@ -131,15 +125,8 @@ pub(crate) fn place(desired: &Desired, resource: ResourceRef) -> (AccountId, Reg
     let known = own_place(desired, resource).or_else(|| of_vpc(desired, vpc_of(desired, resource)?));
     known.unwrap_or_else(|| {
         let record = desired.record(&resource.to_string());
-        let account = record
-            .and_then(|record| record.account)
-            .unwrap_or(AccountId::DEFAULT);
-        (
-            account,
-            record
-                .and_then(|record| record.region.clone())
-                .unwrap_or_default(),
-        )
+        let account = record.and_then(|record| record.account).unwrap_or(AccountId::DEFAULT);
+        (account, record.and_then(|record| record.region.clone()).unwrap_or_default())
     })
 }
 

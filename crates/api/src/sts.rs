@@ -30,10 +30,9 @@ pub(crate) fn assume_role(cx: &mut Cx<'_>, input: &Structure) -> Result<Structur
     let session = input.text("RoleSessionName").unwrap_or("");
     let parts: Vec<&str> = role.splitn(6, ':').collect();
     let known = match parts[..] {
-        ["arn", _, "iam", "", account, resource] => account
-            .parse::<AccountId>()
-            .ok()
-            .zip(resource.strip_prefix("role/").filter(|name| !name.is_empty())),
+        ["arn", _, "iam", "", account, resource] => {
+            account.parse::<AccountId>().ok().zip(resource.strip_prefix("role/").filter(|name| !name.is_empty()))
+        }
         _ => None,
     };
     let Some((account, name)) = known else {
@@ -50,26 +49,15 @@ pub(crate) fn assume_role(cx: &mut Cx<'_>, input: &Structure) -> Result<Structur
         .with("AccessKeyId", key.as_str())
         .with("Expiration", Timestamp(cx.now.0 + seconds * 1_000))
         .with("SecretAccessKey", (cx.secret_of)(&key))
-        .with(
-            "SessionToken",
-            format!("arn:aws:sts::{account}:assumed-role/{name}/{session}"),
-        );
+        .with("SessionToken", format!("arn:aws:sts::{account}:assumed-role/{name}/{session}"));
     let user = Structure::new()
-        .with(
-            "Arn",
-            format!("arn:aws:sts::{account}:assumed-role/{name}/{session}"),
-        )
+        .with("Arn", format!("arn:aws:sts::{account}:assumed-role/{name}/{session}"))
         .with("AssumedRoleId", format!("AROA{:016X}:{session}", random));
-    Ok(Structure::new()
-        .with("Credentials", credentials)
-        .with("AssumedRoleUser", user)
-        .with("PackedPolicySize", 0))
+    Ok(Structure::new().with("Credentials", credentials).with("AssumedRoleUser", user).with("PackedPolicySize", 0))
 }
 
 pub(crate) fn get_access_key_info(_: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
     let key = input.text("AccessKeyId").unwrap_or("");
-    let account = session_account(key)
-        .or_else(|| key.parse().ok())
-        .unwrap_or(AccountId::DEFAULT);
+    let account = session_account(key).or_else(|| key.parse().ok()).unwrap_or(AccountId::DEFAULT);
     Ok(Structure::new().with("Account", account.to_string()))
 }

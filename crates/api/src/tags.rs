@@ -23,10 +23,7 @@ impl Cx<'_> {
     }
 
     /// The same with tags that were read before.
-    pub(crate) fn create_tagged<K: ApiNoun>(
-        &mut self,
-        tags: BTreeMap<String, String>,
-    ) -> Result<New<K>, ApiError> {
+    pub(crate) fn create_tagged<K: ApiNoun>(&mut self, tags: BTreeMap<String, String>) -> Result<New<K>, ApiError> {
         let id = match tags.get(CUSTOM_ID) {
             None => self.fresh(),
             Some(text) => {
@@ -34,31 +31,15 @@ impl Cx<'_> {
                 if self.desired.get(id).is_some() {
                     let code = format!(
                         "{}.DuplicateCustomId",
-                        K::NOT_FOUND
-                            .split('.')
-                            .next()
-                            .unwrap_or(K::NOT_FOUND)
-                            .trim_end_matches("ID")
+                        K::NOT_FOUND.split('.').next().unwrap_or(K::NOT_FOUND).trim_end_matches("ID")
                     );
-                    return Err(ApiError::new(
-                        code,
-                        format!("The {} '{text}' exists already", K::WORDS),
-                    ));
+                    return Err(ApiError::new(code, format!("The {} '{text}' exists already", K::WORDS)));
                 }
                 id
             }
         };
-        let name = tags
-            .get(NAME)
-            .and_then(|name| free_name(&self.desired, K::to_ref(id), name));
-        Ok(New {
-            id,
-            name,
-            record: Record {
-                tags,
-                ..Record::default()
-            },
-        })
+        let name = tags.get(NAME).and_then(|name| free_name(&self.desired, K::to_ref(id), name));
+        Ok(New { id, name, record: Record { tags, ..Record::default() } })
     }
 
     /// The same for what belongs to no VPC: its record says whose it is.
@@ -71,29 +52,19 @@ impl Cx<'_> {
 
     /// A resource's tags as replies show them.
     pub(crate) fn tags<K: ApiNoun>(&self, resource: &K) -> Vec<Structure> {
-        show(tags_of(
-            &self.desired,
-            &resource.id().to_string(),
-            resource.name(),
-        ))
+        show(tags_of(&self.desired, &resource.id().to_string(), resource.name()))
     }
 }
 
 /// The name as a lab's name: if it can be one and nothing else of the kind has it.
 fn free_name(desired: &Desired, id: ResourceRef, name: &str) -> Option<Name> {
     let name: Name = name.parse().ok()?;
-    desired
-        .named(id.noun(), &name)
-        .is_none_or(|other| other == id)
-        .then_some(name)
+    desired.named(id.noun(), &name).is_none_or(|other| other == id).then_some(name)
 }
 
 /// The tags of an id; a resource that a lab file named is tagged with that name.
 fn tags_of(desired: &Desired, id: &str, name: Option<&Name>) -> BTreeMap<String, String> {
-    let mut tags = desired
-        .record(id)
-        .map(|record| record.tags.clone())
-        .unwrap_or_default();
+    let mut tags = desired.record(id).map(|record| record.tags.clone()).unwrap_or_default();
     if let Some(name) = name {
         tags.entry(NAME.to_owned()).or_insert_with(|| name.to_string());
     }
@@ -120,9 +91,7 @@ pub(crate) fn specified(
         };
         let tags = read(specification.structures("Tags"))?;
         if tags.is_empty() {
-            return Err(ApiError::invalid_value(
-                "Tag specification must have at least one tag",
-            ));
+            return Err(ApiError::invalid_value("Tag specification must have at least one tag"));
         }
         if specified.insert(*known, tags).is_some() {
             let message = format!("The same resource type '{wanted}' is specified more than once");
@@ -139,9 +108,7 @@ fn read<'a>(tags: impl Iterator<Item = &'a Structure>) -> Result<BTreeMap<String
         let key = tag.text("Key").unwrap_or("");
         let value = tag.text("Value").unwrap_or("");
         if key.is_empty() || key.chars().count() > 128 {
-            return Err(ApiError::invalid_value(format!(
-                "Tag key '{key}' must have 1 to 128 characters"
-            )));
+            return Err(ApiError::invalid_value(format!("Tag key '{key}' must have 1 to 128 characters")));
         }
         if value.chars().count() > 256 {
             return Err(ApiError::invalid_value(format!(
@@ -153,9 +120,7 @@ fn read<'a>(tags: impl Iterator<Item = &'a Structure>) -> Result<BTreeMap<String
             return Err(ApiError::invalid_value(message));
         }
         if read.insert(key.to_owned(), value.to_owned()).is_some() {
-            return Err(ApiError::invalid_value(format!(
-                "Duplicate tag key '{key}' specified."
-            )));
+            return Err(ApiError::invalid_value(format!("Duplicate tag key '{key}' specified.")));
         }
     }
     at_most_fifty(&read)?;
@@ -165,10 +130,7 @@ fn read<'a>(tags: impl Iterator<Item = &'a Structure>) -> Result<BTreeMap<String
 fn at_most_fifty(tags: &BTreeMap<String, String>) -> Result<(), ApiError> {
     match tags.len() {
         0..=50 => Ok(()),
-        more => Err(ApiError::new(
-            "TagLimitExceeded",
-            format!("A resource cannot have {more} tags; 50 is the limit"),
-        )),
+        more => Err(ApiError::new("TagLimitExceeded", format!("A resource cannot have {more} tags; 50 is the limit"))),
     }
 }
 
@@ -184,22 +146,12 @@ fn taggable(cx: &Cx<'_>, id: &str) -> Result<Taggable, ApiError> {
         if cx.desired.resource(resource).is_none() || !cx.sees(resource) {
             return Err(gone());
         }
-        return Ok(Taggable {
-            id: id.to_owned(),
-            resource: Some(resource),
-        });
+        return Ok(Taggable { id: id.to_owned(), resource: Some(resource) });
     }
     match id.parse::<Id<SecurityGroupRule>>() {
         Err(_) => Err(ApiError::new("InvalidID", format!("The ID '{id}' is not valid"))),
-        Ok(rule)
-            if cx
-                .all::<SecurityGroup>()
-                .any(|group| group.rules.iter().any(|r| r.id == rule)) =>
-        {
-            Ok(Taggable {
-                id: id.to_owned(),
-                resource: None,
-            })
+        Ok(rule) if cx.all::<SecurityGroup>().any(|group| group.rules.iter().any(|r| r.id == rule)) => {
+            Ok(Taggable { id: id.to_owned(), resource: None })
         }
         Ok(_) => Err(ApiError::new(
             "InvalidSecurityGroupRuleId.NotFound",
@@ -219,10 +171,7 @@ pub(crate) fn create_tags(cx: &mut Cx<'_>, input: &Structure) -> Result<Structur
         let message = format!("the id '{pinned}' can only be pinned when the resource is created");
         return Err(ApiError::invalid_value(message));
     }
-    let resources: Vec<Taggable> = input
-        .texts("Resources")
-        .map(|id| taggable(cx, id))
-        .collect::<Result<_, _>>()?;
+    let resources: Vec<Taggable> = input.texts("Resources").map(|id| taggable(cx, id)).collect::<Result<_, _>>()?;
     for Taggable { id, resource } in resources {
         let mut record = cx.record(&id);
         record.tags.extend(tags.clone());
@@ -233,15 +182,10 @@ pub(crate) fn create_tags(cx: &mut Cx<'_>, input: &Structure) -> Result<Structur
 }
 
 pub(crate) fn delete_tags(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
-    let resources: Vec<Taggable> = input
-        .texts("Resources")
-        .map(|id| taggable(cx, id))
-        .collect::<Result<_, _>>()?;
+    let resources: Vec<Taggable> = input.texts("Resources").map(|id| taggable(cx, id)).collect::<Result<_, _>>()?;
     for Taggable { id, resource } in resources {
         let mut record = cx.record(&id);
-        let name = resource
-            .and_then(|r| cx.desired.resource(r))
-            .and_then(|r| r.name().cloned());
+        let name = resource.and_then(|r| cx.desired.resource(r)).and_then(|r| r.name().cloned());
         let mut tags = tags_of(&cx.desired, &id, name.as_ref());
         let before = tags.contains_key(NAME);
         match input.has("Tags") {
@@ -250,10 +194,7 @@ pub(crate) fn delete_tags(cx: &mut Cx<'_>, input: &Structure) -> Result<Structur
                 for tag in input.structures("Tags") {
                     let key = tag.text("Key").unwrap_or("");
                     // With a value, only a tag that has it goes.
-                    if tags
-                        .get(key)
-                        .is_some_and(|have| tag.text("Value").is_none_or(|value| value == have))
-                    {
+                    if tags.get(key).is_some_and(|have| tag.text("Value").is_none_or(|value| value == have)) {
                         tags.remove(key);
                     }
                 }
@@ -275,14 +216,8 @@ fn tagged(
     renamed: bool,
 ) -> Result<(), ApiError> {
     let mut changes = Vec::new();
-    if let Some(resource) = resource
-        .filter(|_| renamed)
-        .and_then(|id| cx.desired.resource(id))
-    {
-        let name = record
-            .tags
-            .get(NAME)
-            .and_then(|name| free_name(&cx.desired, resource.id(), name));
+    if let Some(resource) = resource.filter(|_| renamed).and_then(|id| cx.desired.resource(id)) {
+        let name = record.tags.get(NAME).and_then(|name| free_name(&cx.desired, resource.id(), name));
         changes.push(Change::Put(resource.named(name)));
     }
     changes.push(Change::Record { id, record });
@@ -301,10 +236,7 @@ pub(crate) fn describe_tags(cx: &mut Cx<'_>, input: &Structure) -> Result<Struct
                 .with("ResourceType", kind)
                 .with("Value", value.as_str())
                 // So that `tag:KEY` can compare; taken out below.
-                .with(
-                    "Tags",
-                    vec![Structure::new().with("Key", key.as_str()).with("Value", value)],
-                );
+                .with("Tags", vec![Structure::new().with("Key", key.as_str()).with("Value", value)]);
             items.push((format!("{id} {key}"), item));
         }
     };
@@ -312,25 +244,16 @@ pub(crate) fn describe_tags(cx: &mut Cx<'_>, input: &Structure) -> Result<Struct
         match ResourceRef::parse(id) {
             Some(resource) if cx.sees(resource) => {
                 let name = cx.desired.resource(resource).and_then(|r| r.name().cloned());
-                add(
-                    id.to_owned(),
-                    type_of(resource),
-                    tags_of(&cx.desired, id, name.as_ref()),
-                );
+                add(id.to_owned(), type_of(resource), tags_of(&cx.desired, id, name.as_ref()));
             }
             Some(_) => {}
-            None if taggable(cx, id).is_ok() => {
-                add(id.to_owned(), "security-group-rule", record.tags.clone())
-            }
+            None if taggable(cx, id).is_ok() => add(id.to_owned(), "security-group-rule", record.tags.clone()),
             None => {}
         }
     }
     for resource in cx.desired.resources() {
         let id = resource.id().to_string();
-        if let Some(name) = resource
-            .name()
-            .filter(|_| cx.desired.record(&id).is_none() && cx.sees(resource.id()))
-        {
+        if let Some(name) = resource.name().filter(|_| cx.desired.record(&id).is_none() && cx.sees(resource.id())) {
             let kind = type_of(resource.id());
             add(id, kind, BTreeMap::from([(NAME.to_owned(), name.to_string())]));
         }
@@ -338,9 +261,6 @@ pub(crate) fn describe_tags(cx: &mut Cx<'_>, input: &Structure) -> Result<Struct
     items.sort_by(|a, b| a.0.cmp(&b.0));
     let items = items.into_iter().map(|(key, item)| (key, || item));
     let output = list(cx, input, None, "Tags", TAG_PATHS, items)?;
-    let clean = output
-        .structures("Tags")
-        .map(|item| item.clone().without("Tags"))
-        .collect::<Vec<_>>();
+    let clean = output.structures("Tags").map(|item| item.clone().without("Tags")).collect::<Vec<_>>();
     Ok(output.with("Tags", clean))
 }

@@ -14,14 +14,9 @@ use vpc_api::http::{Config, Key, Signatures};
 fn run(script: &str, config: Config) {
     let Some(python) = python::boto3() else { return };
     let server = Server::start(config);
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/python")
-        .join(script);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script);
     let output = Command::new(python).arg(path).arg(server.url()).output().unwrap();
-    let (out, error) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
+    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{script}:\n{out}\n{error}");
     print!("{out}");
 }

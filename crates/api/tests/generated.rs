@@ -15,10 +15,7 @@ fn the_checked_in_tables_are_the_generators_output() {
         let model = fs::read_to_string(root.join(format!("model/{service}.json"))).unwrap();
         let expected = emit::emit(service, &serde_json::from_str(&model).unwrap()).unwrap();
         let found = fs::read_to_string(root.join(format!("src/wire/generated/{service}.rs"))).unwrap();
-        assert!(
-            found == expected,
-            "{service}: run `cargo run -p vpc-api --example generate`"
-        );
+        assert!(found == expected, "{service}: run `cargo run -p vpc-api --example generate`");
     }
 }
 
@@ -26,21 +23,11 @@ fn the_checked_in_tables_are_the_generators_output() {
 fn every_chosen_action_is_in_the_tables_with_its_tier() {
     let list = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("model/actions.txt")).unwrap();
     let lines: Vec<&str> = list.lines().filter(|line| !line.starts_with('#')).collect();
-    assert_eq!(
-        lines.len(),
-        SERVICES
-            .iter()
-            .map(|service| service.operations.len())
-            .sum::<usize>()
-    );
+    assert_eq!(lines.len(), SERVICES.iter().map(|service| service.operations.len()).sum::<usize>());
     for line in lines {
         let words: Vec<&str> = line.split(' ').collect();
         let service = SERVICES[emit::SERVICES.iter().position(|name| *name == words[0]).unwrap()];
         let operation = service.operation(words[3]).unwrap_or_else(|| panic!("{line}"));
-        assert_eq!(
-            (operation.group, operation.tier.to_string().as_str()),
-            (words[1], words[2]),
-            "{line}"
-        );
+        assert_eq!((operation.group, operation.tier.to_string().as_str()), (words[1], words[2]), "{line}");
     }
 }

@@ -14,19 +14,13 @@ use support::{python, sample};
 use vpc_api::wire::{Operation, SERVICES, Service, Structure, Value, form, xml};
 
 fn operations() -> impl Iterator<Item = (&'static Service, &'static Operation)> {
-    SERVICES.into_iter().flat_map(|service| {
-        service
-            .operations
-            .iter()
-            .map(move |operation| (service, operation))
-    })
+    SERVICES.into_iter().flat_map(|service| service.operations.iter().map(move |operation| (service, operation)))
 }
 
 fn any_request() -> BoxedStrategy<(&'static Service, &'static Operation, Structure)> {
     prop::sample::select(operations().collect::<Vec<_>>())
         .prop_flat_map(|(service, operation)| {
-            sample::structure(service, service.input(operation), 3)
-                .prop_map(move |input| (service, operation, input))
+            sample::structure(service, service.input(operation), 3).prop_map(move |input| (service, operation, input))
         })
         .boxed()
 }
@@ -71,10 +65,7 @@ fn botocore_agrees_about_every_operation() {
     for (service, operation) in operations() {
         for _ in 0..3 {
             let make = |members, runner: &mut TestRunner| {
-                sample::structure(service, members, 3)
-                    .new_tree(runner)
-                    .unwrap()
-                    .current()
+                sample::structure(service, members, 3).new_tree(runner).unwrap().current()
             };
             let input = make(service.input(operation), &mut runner);
             let output = make(service.output(operation).unwrap_or(&[]), &mut runner);
@@ -89,47 +80,23 @@ fn botocore_agrees_about_every_operation() {
         }
     }
     let directory = tempfile::tempdir().unwrap();
-    let (given, answered) = (
-        directory.path().join("cases.json"),
-        directory.path().join("forms.json"),
-    );
+    let (given, answered) = (directory.path().join("cases.json"), directory.path().join("forms.json"));
     fs::write(&given, Json::Array(cases).to_string()).unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/oracle.py");
-    let status = Command::new(python)
-        .arg(script)
-        .args([&given, &answered])
-        .status()
-        .unwrap();
+    let status = Command::new(python).arg(script).args([&given, &answered]).status().unwrap();
     assert!(status.success(), "botocore parsed something else; see above");
     let forms: Vec<Vec<(String, String)>> = serde_json::from_slice(&fs::read(&answered).unwrap()).unwrap();
     assert_eq!(forms.len(), inputs.len());
     for (pairs, (service, operation, input)) in forms.into_iter().zip(inputs) {
-        assert_eq!(
-            form::decode(service, operation, &pairs),
-            Ok(input),
-            "{} {pairs:?}",
-            operation.name
-        );
+        assert_eq!(form::decode(service, operation, &pairs), Ok(input), "{} {pairs:?}", operation.name);
     }
 }
 
 fn escape(text: &str) -> String {
     let byte = |b: u8| {
-        if b == b' ' {
-            "+".to_owned()
-        } else {
-            format!("%{b:02X}")
-        }
+        if b == b' ' { "+".to_owned() } else { format!("%{b:02X}") }
     };
-    text.bytes()
-        .map(|b| {
-            if b.is_ascii_alphanumeric() {
-                char::from(b).to_string()
-            } else {
-                byte(b)
-            }
-        })
-        .collect()
+    text.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { byte(b) }).collect()
 }
 
 /// As the Python side reads it: times and bytes are marked.
@@ -140,17 +107,10 @@ fn to_json(value: &Value) -> Json {
         Value::Double(number) => json!(number),
         Value::Integer(number) => json!(number),
         Value::List(list) => list.iter().map(to_json).collect(),
-        Value::Map(map) => json!(
-            map.iter()
-                .map(|(k, v)| (k.clone(), to_json(v)))
-                .collect::<BTreeMap<_, _>>()
-        ),
-        Value::Structure(structure) => json!(
-            structure
-                .iter()
-                .map(|(k, v)| (k, to_json(v)))
-                .collect::<BTreeMap<_, _>>()
-        ),
+        Value::Map(map) => json!(map.iter().map(|(k, v)| (k.clone(), to_json(v))).collect::<BTreeMap<_, _>>()),
+        Value::Structure(structure) => {
+            json!(structure.iter().map(|(k, v)| (k, to_json(v))).collect::<BTreeMap<_, _>>())
+        }
         Value::Text(text) => json!(text),
         Value::Timestamp(time) => json!({ "$time": time.to_string() }),
     }

@@ -20,14 +20,7 @@ pub struct Counters {
 
 impl Default for Counters {
     fn default() -> Self {
-        Self {
-            received: 0,
-            forwarded: 0,
-            forwarded_bytes: 0,
-            originated: 0,
-            walks: 0,
-            dropped: [0; DropReason::COUNT],
-        }
+        Self { received: 0, forwarded: 0, forwarded_bytes: 0, originated: 0, walks: 0, dropped: [0; DropReason::COUNT] }
     }
 }
 
@@ -40,9 +33,7 @@ impl Counters {
 
     /// Every reason with its count.
     pub fn drops(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
-        DropReason::ALL
-            .iter()
-            .map(|&reason| (reason, self.dropped(reason)))
+        DropReason::ALL.iter().map(|&reason| (reason, self.dropped(reason)))
     }
 
     #[inline]

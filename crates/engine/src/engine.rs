@@ -1,22 +1,22 @@
 //! One packet at a time: parse, find, walk if need be, guard, rewrite.
 
 use std::collections::VecDeque;
-use std::hash::BuildHasher;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use foldhash::quality::SeedableRandomState;
+use foldhash::quality::FixedState;
 use vpc_flow::{Agreement, CommitError, Connection, FlowKey, FlowRef, Flows, FlowsConfig, Side, Timeouts};
 use vpc_model::explain::Explanation;
 use vpc_model::{DropReason, LinkId, Time};
 use vpc_packet::fragment::fragment;
-use vpc_packet::reply::{time_exceeded, too_big};
+use vpc_packet::reply::{reset, time_exceeded, too_big};
 use vpc_packet::rewrite::apply_to_error;
-use vpc_packet::{FiveTuple, PacketBuf, Parsed, Rewrite, parse};
+use vpc_packet::{FiveTuple, Offload, PacketBuf, Parsed, Protocol, Rewrite, parse, parse_bytes};
 
 use crate::counters::Counters;
 use crate::fragments::Fragments;
-use crate::path::{Guarded, Memo, Path};
+use crate::path::{Guarded, Limit, Memo, Path};
 use crate::snapshot::Snapshot;
 use crate::stage::View;
 use crate::trace::Trace;
@@ -37,12 +37,7 @@ pub struct EngineConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self {
-            flows: 1 << 20,
-            seed: 0,
-            timeouts: Timeouts::default(),
-            cache: true,
-        }
+        Self { flows: 1 << 20, seed: 0, timeouts: Timeouts::default(), cache: true }
     }
 }
 
@@ -75,14 +70,12 @@ pub struct Engine {
     counters: Counters,
     outbox: VecDeque<Transmit>,
     scratch: PacketBuf,
-    hasher: SeedableRandomState,
 }
 
 impl Engine {
     /// An engine with these tables and no flows.
     #[must_use]
     pub fn new(config: EngineConfig, snapshot: Arc<Snapshot>) -> Self {
-        let hasher = SeedableRandomState::with_seed(config.seed, foldhash::SharedSeed::global_fixed());
         let flows = FlowsConfig {
             capacity: config.flows,
             refused_for: REFUSED_FOR,
@@ -91,11 +84,10 @@ impl Engine {
         };
         Self {
             flows: Flows::new(flows),
-            fragments: Fragments::new(hasher.clone()),
+            fragments: Fragments::new(FixedState::with_seed(config.seed)),
             counters: Counters::default(),
             outbox: VecDeque::new(),
             scratch: PacketBuf::new(),
-            hasher,
             snapshot,
             config,
         }
@@ -128,35 +120,32 @@ impl Engine {
     #[inline]
     pub fn process(&mut self, now: Time, link: LinkId, buf: &mut PacketBuf) -> Action {
         let Ok(parsed) = parse(buf) else {
+            self.counters.received += 1;
             return self.drop(DropReason::Malformed, 1);
         };
         let segments = parsed.packet.segments;
         self.counters.received += u64::from(segments);
+        // What stands behind the IP packet is not part of it and goes no further.
+        buf.truncate(parsed.packet.len as usize);
         let Some(tuple) = self.fragments.resolve(link, &parsed, now) else {
             return self.drop(DropReason::FragmentUnknown, segments);
         };
         if let Some(quoted) = parsed.quoted {
-            return self.process_error(link, buf, &parsed, quoted);
+            return self.process_error(now, link, buf, &parsed, quoted);
         }
         let key = FlowKey { link, tuple };
         let known = self.flows.admit(&key, &parsed.packet, now);
-        let generation = self.snapshot.generation();
-        let fresh =
-            known.filter(|&at| self.config.cache && self.flows.memo(at).path.generation == generation);
-        let at = match fresh {
+        let at = match known.filter(|&at| self.is_fresh(at)) {
             Some(at) => at,
             None => match self.walk_and_commit(now, key, &parsed, known) {
                 Ok(at) => at,
-                Err(reason) => return self.drop(reason, segments),
+                Err(reason) => return self.refuse(link, buf, &parsed, reason, reset),
             },
         };
         let path = &self.flows.memo(at).path;
         let out = match path.verdict {
             Ok(out) => out,
-            Err(reason) => {
-                self.counters.drop(reason, segments);
-                return Action::Drop(reason);
-            }
+            Err(reason) => return self.drop(reason, segments),
         };
         match path.guard(&parsed.packet) {
             Guarded::Pass => {
@@ -166,13 +155,13 @@ impl Engine {
                 Action::Send(out)
             }
             Guarded::Fragment => {
-                let path = *path;
+                let mtu = path.limit.mtu;
                 path.apply(buf, &parsed);
-                self.cut(buf, &parsed, path.limit.mtu, out)
+                self.cut(buf, &parsed, mtu, out)
             }
             Guarded::Refuse(reason) => {
-                let path = *path;
-                self.refuse_packet(link, buf, &parsed, &path, reason)
+                let (limit, counted_by) = (path.limit, path.ttl_counted_by);
+                self.refuse(link, buf, &parsed, reason, |buf, parsed| answer(buf, parsed, reason, limit, counted_by))
             }
         }
     }
@@ -181,37 +170,26 @@ impl Engine {
     #[must_use]
     pub fn explain(&self, now: Time, link: LinkId, parsed: &Parsed) -> Explanation {
         let mut trace = Trace::default();
-        let (outcome, tuple) = match (
-            self.fragments.peek(link, parsed, now),
-            self.snapshot.ingress(link),
-        ) {
+        let tuple = self.fragments.peek(link, parsed, now);
+        let (outcome, tuple) = match (tuple, self.snapshot.ingress(link)) {
             (Some(tuple), Some(ingress)) => {
                 let about = parsed.quoted.map(FiveTuple::reversed);
-                let key = FlowKey {
-                    link,
-                    tuple: about.unwrap_or(tuple),
-                };
-                let connection = self.connection(&key);
+                let key = FlowKey { link, tuple: about.unwrap_or(tuple) };
+                let known = self.flows.find(&key);
+                let connection = known.and_then(|at| self.standing(at, now));
                 let about = about.filter(|_| connection.is_some());
-                (
-                    Ok(walk(
-                        self.view(&key, connection, about.is_some()),
-                        ingress,
-                        tuple,
-                        about,
-                        &mut trace,
-                    )),
-                    tuple,
-                )
+                let view = self.view(&key, connection, now, about.is_some());
+                let mut outcome = walk(view, ingress, tuple, about, &mut trace);
+                if known.is_none() && parsed.quoted.is_none() && self.flows.is_full() && outcome.verdict.is_ok() {
+                    outcome.verdict = Err(DropReason::FlowTableFull);
+                }
+                (Ok(outcome), tuple)
             }
             (None, _) => (Err(DropReason::FragmentUnknown), parsed.tuple),
-            (_, None) => (Err(DropReason::Malformed), parsed.tuple),
+            (_, None) => (Err(DropReason::UnknownLink), parsed.tuple),
         };
-        let guarded = outcome
-            .as_ref()
-            .ok()
-            .filter(|o| o.verdict.is_ok())
-            .map(|o| self.path(o, tuple).guard(&parsed.packet));
+        let forwarded = outcome.as_ref().ok().filter(|outcome| outcome.verdict.is_ok());
+        let guarded = forwarded.map(|outcome| self.path(outcome, tuple, 0).guard(&parsed.packet));
         self.snapshot.explanation(link, &tuple, trace, outcome, guarded)
     }
 
@@ -231,6 +209,17 @@ impl Engine {
         self.flows.expire(now, budget, |_| {});
     }
 
+    /// Whether what was found out about this side still holds.
+    #[inline(always)]
+    fn is_fresh(&self, at: FlowRef) -> bool {
+        let path = &self.flows.memo(at).path;
+        let agreed = match self.flows.connection(at) {
+            Some(connection) => path.revision == connection.revision() && !connection.lapsed(),
+            None => true,
+        };
+        path.generation == self.snapshot.generation() && agreed && self.config.cache
+    }
+
     /// The rare side of `process`: asks the stages, and remembers.
     #[cold]
     fn walk_and_commit(
@@ -240,38 +229,44 @@ impl Engine {
         parsed: &Parsed,
         known: Option<FlowRef>,
     ) -> Result<FlowRef, DropReason> {
-        let ingress = self.snapshot.ingress(key.link).ok_or(DropReason::Malformed)?;
+        let ingress = self.snapshot.ingress(key.link).ok_or(DropReason::UnknownLink)?;
         self.counters.walks += 1;
-        let connection = known.and_then(|at| Some((self.flows.connection(at)?, at.side())));
+        let standing = known.filter(|&at| self.standing(at, now).is_some());
+        let lost = known.filter(|&at| self.flows.connection(at).is_some() && standing.is_none());
+        let known = match lost {
+            Some(at) => {
+                self.flows.end(at);
+                None
+            }
+            None => known,
+        };
+        let connection = standing.and_then(|at| self.standing(at, now));
+        let outcome = walk(self.view(&key, connection, now, false), ingress, key.tuple, None, &mut Silent);
         let opens = connection.is_none_or(|(_, side)| side == Side::Initiator);
-        let is_connection = connection.is_some();
-        let outcome = walk(
-            self.view(&key, connection, false),
-            ingress,
-            key.tuple,
-            None,
-            &mut Silent,
-        );
-        let path = self.path(&outcome, key.tuple);
-        let at = match (&outcome.verdict, known) {
+        let at = match (outcome.verdict, standing) {
             (Ok(exit), _) if opens => {
-                let responder = FlowKey {
-                    link: exit.link,
-                    tuple: outcome.at.reversed(),
-                };
-                let agreement = Agreement {
-                    bindings: outcome.bindings,
-                    tracked: outcome.tracked,
-                    responder: Some(responder),
-                    timeouts: self.config.timeouts,
-                };
+                let responder = Some(FlowKey { link: exit.link, tuple: outcome.at.reversed() });
+                let (bindings, tracked) = (outcome.bindings.clone(), outcome.tracked.clone());
+                let agreement = Agreement { bindings, tracked, responder, timeouts: self.config.timeouts };
                 self.commit(known, key, agreement, parsed, now)?
             }
-            (_, Some(at)) if is_connection => at,
-            (Err(reason), _) => self.flows.refuse(known, key, now).ok_or(*reason)?,
-            (Ok(_), _) => return Err(DropReason::FlowTableFull),
+            (Err(reason @ (DropReason::NatIdle | DropReason::VpceIdle)), Some(at)) => {
+                self.flows.end(at);
+                return Err(reason);
+            }
+            (_, Some(at)) => at,
+            (Err(reason), None) => {
+                let at = self.flows.refuse(known, key, now).ok_or(reason)?;
+                if known.is_none() {
+                    self.flows.count(at, &parsed.packet);
+                }
+                at
+            }
+            // Whoever has no connection is the one who opens.
+            (Ok(_), None) => return Err(DropReason::FlowTableFull),
         };
-        self.flows.memo_mut(at).path = path;
+        let revision = self.flows.connection(at).map_or(0, Connection::revision);
+        self.flows.memo_mut(at).path = self.path(&outcome, key.tuple, revision);
         Ok(at)
     }
 
@@ -283,20 +278,12 @@ impl Engine {
         parsed: &Parsed,
         now: Time,
     ) -> Result<FlowRef, DropReason> {
-        match self
-            .flows
-            .commit(known, key, agreement.clone(), &parsed.packet, now)
-        {
+        match self.flows.commit(known, key, agreement.clone(), &parsed.packet, now) {
             Ok(at) => Ok(at),
             // Somebody else's answers arrive under this key; ours will be judged as a flow of their own.
             Err(CommitError::Collision) => {
-                let alone = Agreement {
-                    responder: None,
-                    ..agreement
-                };
-                self.flows
-                    .commit(known, key, alone, &parsed.packet, now)
-                    .map_err(|_| DropReason::FlowTableFull)
+                let alone = Agreement { responder: None, ..agreement };
+                self.flows.commit(known, key, alone, &parsed.packet, now).map_err(|_| DropReason::FlowTableFull)
             }
             Err(CommitError::Full) => Err(DropReason::FlowTableFull),
         }
@@ -305,33 +292,24 @@ impl Engine {
     /// ICMP errors belong to the flow they quote; each is judged for itself and nothing is remembered (R8.15).
     fn process_error(
         &mut self,
+        now: Time,
         link: LinkId,
         buf: &mut PacketBuf,
         parsed: &Parsed,
         quoted: FiveTuple,
     ) -> Action {
-        let Some(ingress) = self.snapshot.ingress(link) else {
-            return self.drop(DropReason::Malformed, 1);
-        };
-        let key = FlowKey {
-            link,
-            tuple: quoted.reversed(),
-        };
-        let connection = self.connection(&key);
-        let about = connection.map(|_| key.tuple);
-        let outcome = walk(
-            self.view(&key, connection, about.is_some()),
-            ingress,
-            parsed.tuple,
-            about,
-            &mut Silent,
-        );
+        let Some(ingress) = self.snapshot.ingress(link) else { return self.drop(DropReason::UnknownLink, 1) };
         self.counters.walks += 1;
+        let key = FlowKey { link, tuple: quoted.reversed() };
+        let connection = self.flows.find(&key).and_then(|at| self.standing(at, now));
+        let about = connection.map(|_| key.tuple);
+        let view = self.view(&key, connection, now, about.is_some());
+        let outcome = walk(view, ingress, parsed.tuple, about, &mut Silent);
         let out = match outcome.verdict {
             Ok(exit) => exit.link,
             Err(reason) => return self.drop(reason, 1),
         };
-        let path = self.path(&outcome, parsed.tuple);
+        let path = self.path(&outcome, parsed.tuple, 0);
         if let Guarded::Refuse(reason) = path.guard(&parsed.packet) {
             return self.drop(reason, 1);
         }
@@ -346,12 +324,7 @@ impl Engine {
     #[cold]
     fn cut(&mut self, buf: &mut PacketBuf, parsed: &Parsed, mtu: u16, link: LinkId) -> Action {
         let outbox = &mut self.outbox;
-        let piece = |piece: &mut PacketBuf| {
-            outbox.push_back(Transmit {
-                link,
-                packet: piece.bytes().to_vec(),
-            })
-        };
+        let piece = |piece: &mut PacketBuf| outbox.push_back(Transmit { link, packet: piece.bytes().to_vec() });
         if fragment(buf, parsed, mtu, &mut self.scratch, piece).is_err() {
             return self.drop(DropReason::TooBig, parsed.packet.segments);
         }
@@ -360,72 +333,90 @@ impl Engine {
         Action::Sent
     }
 
-    /// Drops a packet that the flow's verdict would let pass, and tells the sender where the path does.
+    /// Drops a packet and tells the sender, where this reason is one that AWS tells senders about.
     #[cold]
-    fn refuse_packet(
+    fn refuse(
         &mut self,
         link: LinkId,
         buf: &PacketBuf,
         parsed: &Parsed,
-        path: &Path,
         reason: DropReason,
+        answer: impl Fn(&PacketBuf, &Parsed) -> Option<Vec<u8>>,
     ) -> Action {
-        // Everything else is dropped in silence (R1.15).
-        let answer = if reason == DropReason::TooBig {
-            path.limit
-                .tells
-                .and_then(|from| too_big(buf, parsed, from, path.limit.mtu))
-        } else {
-            path.ttl_counted_by
-                .and_then(|from| time_exceeded(buf, parsed, from))
-        };
-        if let Some(packet) = answer {
+        let tells =
+            matches!(reason, DropReason::NatIdle | DropReason::TooBig | DropReason::TtlExpired | DropReason::VpceIdle);
+        if let Some(packet) = tells.then(|| answer(buf, parsed)).flatten().filter(|packet| self.admits(link, packet)) {
             self.counters.originated += 1;
             self.outbox.push_back(Transmit { link, packet });
         }
         self.drop(reason, parsed.packet.segments)
     }
 
-    fn drop(&mut self, reason: DropReason, segments: u16) -> Action {
-        if reason == DropReason::Malformed {
-            self.counters.received += u64::from(segments);
+    /// Whether the network ACL of the sender's subnet lets an answer back in (R8.36).
+    fn admits(&self, link: LinkId, answer: &[u8]) -> bool {
+        match (self.snapshot.ingress(link), parse_bytes(answer, Offload::default())) {
+            (Some(ingress), Ok(parsed)) => self.snapshot.admits_answer(ingress, &parsed.tuple),
+            (None, _) | (_, Err(_)) => false,
         }
+    }
+
+    fn drop(&mut self, reason: DropReason, segments: u16) -> Action {
         self.counters.drop(reason, segments);
         Action::Drop(reason)
     }
 
-    fn connection(&self, key: &FlowKey) -> Option<(&Connection, Side)> {
-        let at = self.flows.find(key)?;
-        Some((self.flows.connection(at)?, at.side()))
+    /// The connection, unless whoever translates for it has forgotten it: then only the client's TCP still belongs to it,
+    /// to be told so (R10.4, R4.13).
+    fn standing(&self, at: FlowRef, now: Time) -> Option<(&Connection, Side)> {
+        let connection = self.flows.connection(at)?;
+        let told = at.side() == Side::Initiator && connection.initiator().tuple.protocol == Protocol::TCP;
+        (told || !lapsed(connection, now)).then_some((connection, at.side()))
     }
 
     fn view<'a>(
         &'a self,
         key: &FlowKey,
         connection: Option<(&'a Connection, Side)>,
+        now: Time,
         related: bool,
     ) -> View<'a> {
-        let salt = self
-            .hasher
-            .hash_one(connection.map_or(*key, |(connection, _)| connection.initiator()));
-        View {
-            snapshot: &self.snapshot,
-            flows: &self.flows,
-            connection,
-            salt,
-            related,
-        }
+        let salt = connection.map_or_else(|| self.flows.salt(key), |(connection, _)| connection.salt());
+        let lapsed = connection.is_some_and(|(connection, _)| lapsed(connection, now));
+        View { snapshot: &self.snapshot, flows: &self.flows, connection, salt, lapsed, related }
     }
 
-    fn path(&self, outcome: &Outcome, tuple: FiveTuple) -> Path {
+    fn path(&self, outcome: &Outcome, tuple: FiveTuple, revision: u32) -> Path {
         Path {
             generation: self.snapshot.generation(),
+            revision,
             verdict: outcome.verdict.map(|exit| exit.link),
             rewrite: Rewrite::between(tuple, outcome.at),
             limit: outcome.limit,
             ttl_counted_by: outcome.ttl_counted_by,
             mss: outcome.mss,
+            whole_only: outcome.whole_only,
         }
+    }
+}
+
+/// Whether a translation of the connection was idle for too long.
+fn lapsed(connection: &Connection, now: Time) -> bool {
+    let silence = now.since(connection.last_seen());
+    connection.lapsed() || connection.bindings().iter().any(|binding| silence >= binding.idle)
+}
+
+/// What a sender is told about one packet that does not fit its path.
+fn answer(
+    buf: &PacketBuf,
+    parsed: &Parsed,
+    reason: DropReason,
+    limit: Limit,
+    counted_by: Option<IpAddr>,
+) -> Option<Vec<u8>> {
+    if reason == DropReason::TooBig {
+        too_big(buf, parsed, limit.tells?, limit.mtu)
+    } else {
+        time_exceeded(buf, parsed, counted_by?)
     }
 }
 

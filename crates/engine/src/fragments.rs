@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use foldhash::quality::SeedableRandomState;
+use foldhash::quality::FixedState;
 use hashbrown::HashMap;
 use vpc_model::{LinkId, Time};
 use vpc_packet::{FiveTuple, Fragment, Parsed, Protocol};
@@ -13,7 +13,7 @@ use vpc_packet::{FiveTuple, Fragment, Parsed, Protocol};
 /// Source: R8.16; RFC 791 §3.2 (what identifies a datagram).
 /// Deviation: AWS does not say; a later fragment that overtakes its first is dropped.
 pub(crate) struct Fragments {
-    ports: HashMap<Datagram, (u16, u16, Time), SeedableRandomState>,
+    ports: HashMap<Datagram, (u16, u16, Time), FixedState>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,10 +31,8 @@ const CAPACITY: usize = 4_096;
 const LIFE: Duration = Duration::from_secs(30);
 
 impl Fragments {
-    pub(crate) fn new(hasher: SeedableRandomState) -> Self {
-        Self {
-            ports: HashMap::with_capacity_and_hasher(CAPACITY, hasher),
-        }
+    pub(crate) fn new(hasher: FixedState) -> Self {
+        Self { ports: HashMap::with_capacity_and_hasher(CAPACITY, hasher) }
     }
 
     /// The packet's tuple with ports, also for later fragments; `None` when the first one was not seen.
@@ -44,10 +42,7 @@ impl Fragments {
             Fragment::Whole => Some(tuple),
             Fragment::First { id } => {
                 self.make_room(now);
-                self.ports.insert(
-                    datagram(link, &tuple, id),
-                    (tuple.src_port, tuple.dst_port, now + LIFE),
-                );
+                self.ports.insert(datagram(link, &tuple, id), (tuple.src_port, tuple.dst_port, now + LIFE));
                 Some(tuple)
             }
             Fragment::Later { id, .. } => self.find(link, &tuple, id, now),
@@ -68,11 +63,7 @@ impl Fragments {
             return Some(*tuple);
         }
         let &(src_port, dst_port, until) = self.ports.get(&datagram(link, tuple, id))?;
-        (now < until).then_some(FiveTuple {
-            src_port,
-            dst_port,
-            ..*tuple
-        })
+        (now < until).then_some(FiveTuple { src_port, dst_port, ..*tuple })
     }
 
     fn make_room(&mut self, now: Time) {
@@ -91,11 +82,5 @@ impl Fragments {
 }
 
 const fn datagram(link: LinkId, tuple: &FiveTuple, id: u32) -> Datagram {
-    Datagram {
-        link,
-        src: tuple.src,
-        dst: tuple.dst,
-        protocol: tuple.protocol,
-        id,
-    }
+    Datagram { link, src: tuple.src, dst: tuple.dst, protocol: tuple.protocol, id }
 }

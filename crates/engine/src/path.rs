@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use vpc_model::{DropReason, LinkId};
 use vpc_packet::rewrite::{clamp_mss, decrement_ttl};
-use vpc_packet::{PacketBuf, Parsed, PerPacket, Rewrite, TcpFlags};
+use vpc_packet::{Fragment, PacketBuf, Parsed, PerPacket, Rewrite, TcpFlags};
 
 /// What the engine keeps with each side of a flow.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,8 @@ pub(crate) struct Memo {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Path {
     pub generation: u64,
+    /// Of the connection, when the walk saw it.
+    pub revision: u32,
     pub verdict: Result<LinkId, DropReason>,
     pub rewrite: Rewrite,
     pub limit: Limit,
@@ -24,6 +26,8 @@ pub(crate) struct Path {
     pub ttl_counted_by: Option<IpAddr>,
     /// Largest MSS a SYN may announce; 0 is no limit.
     pub mss: u16,
+    /// An element on the way carries no fragments of this flow's protocol.
+    pub whole_only: bool,
 }
 
 impl Default for Path {
@@ -47,11 +51,7 @@ pub(crate) struct Limit {
 
 impl Limit {
     /// The widest element: a VPC's own network, which says nothing about what does not fit.
-    pub(crate) const VPC: Self = Self {
-        mtu: 9_001,
-        fragments: false,
-        tells: None,
-    };
+    pub(crate) const VPC: Self = Self { mtu: 9_001, fragments: false, tells: None };
 }
 
 /// What a path does with one packet, once the flow's verdict is known.
@@ -69,11 +69,13 @@ impl Path {
     pub(crate) fn dropped(generation: u64, reason: DropReason) -> Self {
         Self {
             generation,
+            revision: 0,
             verdict: Err(reason),
             rewrite: Rewrite::default(),
             limit: Limit::VPC,
             ttl_counted_by: None,
             mss: 0,
+            whole_only: false,
         }
     }
 
@@ -82,6 +84,9 @@ impl Path {
     pub(crate) fn guard(&self, packet: &PerPacket) -> Guarded {
         if packet.ttl <= 1 && self.ttl_counted_by.is_some() {
             return Guarded::Refuse(DropReason::TtlExpired);
+        }
+        if self.whole_only && packet.fragment != Fragment::Whole {
+            return Guarded::Refuse(DropReason::FragmentNotCarried);
         }
         if packet.segment_len <= self.limit.mtu {
             Guarded::Pass

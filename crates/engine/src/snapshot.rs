@@ -14,10 +14,11 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use vpc_lpm::{Prefix, Table};
 use vpc_model::resource::{
-    Destination, Endpoint, Eni, InternetGateway, InternetHost, NatGateway, NetworkAcl, RouteTable,
-    SecurityGroup, Service, Subnet, Vpc,
+    Action, Destination, Direction, Endpoint, Eni, InternetGateway, InternetHost, NatGateway, NetworkAcl, Peering,
+    RouteTable, SecurityGroup, Service, Subnet, TransitAttachment, TransitRouteTable, VirtualGateway, Vpc,
 };
 use vpc_model::{Desired, Id, LinkId};
+use vpc_packet::FiveTuple;
 
 pub(crate) use idx::{Idx, IdxVec};
 pub(crate) use rules::{AclRules, GroupRules, Permit};
@@ -38,6 +39,10 @@ pub struct Snapshot {
     pub(crate) services: IdxVec<Service, ServiceEntry>,
     pub(crate) internet_gateways: IdxVec<InternetGateway, InternetGatewayEntry>,
     pub(crate) nat_gateways: IdxVec<NatGateway, NatEntry>,
+    pub(crate) peerings: IdxVec<Peering, PeeringEntry>,
+    pub(crate) attachments: IdxVec<TransitAttachment, AttachmentEntry>,
+    pub(crate) transit_tables: IdxVec<TransitRouteTable, TransitTableEntry>,
+    pub(crate) virtual_gateways: IdxVec<VirtualGateway, VirtualEntry>,
     pub(crate) hosts: IdxVec<InternetHost, HostEntry>,
     pub(crate) internet: Internet,
 }
@@ -69,6 +74,13 @@ impl Snapshot {
         &self.desired
     }
 
+    /// Whether an answer made on the way, to what this sender sent, gets back to it past the network ACL.
+    pub(crate) fn admits_answer(&self, ingress: Ingress, answer: &FiveTuple) -> bool {
+        let Ingress::Eni(eni) = ingress else { return true };
+        let acl = &self.acls[self.subnets[self.enis[eni].subnet].acl];
+        acl.first_match(Direction::Ingress, answer).is_some_and(|rule| rule.action == Action::Allow)
+    }
+
     /// Where a link's packets come in.
     #[inline]
     pub(crate) fn ingress(&self, link: LinkId) -> Option<Ingress> {
@@ -82,6 +94,7 @@ pub(crate) enum Ingress {
     Eni(Idx<Eni>),
     Host(Idx<InternetHost>),
     Service(Idx<Service>),
+    Virtual(Idx<VirtualGateway>),
 }
 
 type AddressMap<V> = HashMap<IpAddr, V, RandomState>;
@@ -103,6 +116,7 @@ impl VpcEntry {
 pub(crate) struct SubnetEntry {
     pub id: Id<Subnet>,
     pub vpc: Idx<Vpc>,
+    pub zone: Zone,
     pub table: Idx<RouteTable>,
     pub acl: Idx<NetworkAcl>,
     pub cidr: Prefix,
@@ -160,6 +174,9 @@ pub(crate) enum Target {
     Internet(Idx<InternetGateway>),
     Local,
     Nat(Idx<NatGateway>),
+    Peering(Idx<Peering>),
+    Transit(Idx<TransitAttachment>),
+    Virtual(Idx<VirtualGateway>),
 }
 
 #[derive(Debug)]
@@ -180,6 +197,7 @@ pub(crate) struct ServiceEntry {
 #[derive(Debug)]
 pub(crate) struct InternetGatewayEntry {
     pub vpc: Idx<Vpc>,
+    pub edge_table: Option<Idx<RouteTable>>,
     /// Private address → the public one that stands for it.
     pub public: HashMap<Ipv4Addr, Ipv4Addr, RandomState>,
 }
@@ -189,6 +207,56 @@ pub(crate) struct NatEntry {
     pub id: Id<NatGateway>,
     pub subnet: Idx<Subnet>,
     pub address: Ipv4Addr,
+}
+
+#[derive(Debug)]
+pub(crate) struct PeeringEntry {
+    pub id: Id<Peering>,
+    pub requester: Idx<Vpc>,
+    pub accepter: Idx<Vpc>,
+    pub mtu: u16,
+}
+
+/// An availability zone, as a number that means something within one snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Zone(pub u16);
+
+#[derive(Debug)]
+pub(crate) struct AttachmentEntry {
+    pub id: Id<TransitAttachment>,
+    pub table: Option<Idx<TransitRouteTable>>,
+    pub to: Attached,
+}
+
+/// What is attached to a transit gateway.
+#[derive(Debug)]
+pub(crate) enum Attached {
+    /// Another transit gateway, by its own attachment.
+    Peer(Idx<TransitAttachment>),
+    /// A VPC, by one subnet per zone.
+    Vpc { subnets: Box<[Idx<Subnet>]>, appliance_mode: bool },
+}
+
+#[derive(Debug)]
+pub(crate) struct TransitTableEntry {
+    pub id: Id<TransitRouteTable>,
+    pub routes: Table<TransitRouteEntry>,
+}
+
+/// The winner among the transit routes of one prefix (R9.23).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TransitRouteEntry {
+    pub destination: Destination,
+    /// `None`: a black hole.
+    pub target: Option<Idx<TransitAttachment>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct VirtualEntry {
+    pub id: Id<VirtualGateway>,
+    pub link: LinkId,
+    pub vpc: Option<Idx<Vpc>>,
+    pub edge_table: Option<Idx<RouteTable>>,
 }
 
 #[derive(Debug)]
@@ -220,6 +288,8 @@ pub(crate) enum Outside {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct V6Edge {
     pub vpc: Idx<Vpc>,
+    /// The internet gateway's edge table, if it has one.
+    pub edge_table: Option<Idx<RouteTable>>,
     /// Through an internet gateway; otherwise through an egress-only one, which lets only replies in.
     pub open: bool,
 }

@@ -6,6 +6,7 @@ mod interface_endpoint;
 mod internet_host;
 mod local_delivery;
 mod network_acl;
+mod peering;
 mod public_address;
 mod reverse_nat;
 mod route_lookup;
@@ -15,14 +16,15 @@ mod service_return;
 mod source_dest_check;
 mod source_nat;
 mod subnet_of;
+mod transit;
 mod unicast;
 
 use std::net::IpAddr;
 
 use vpc_flow::{Connection, Flows, Side};
 use vpc_model::resource::{
-    Destination, Direction, Eni, NetworkAcl, RouteTable, RuleNumber, SecurityGroup, SecurityGroupRule,
-    Service, Subnet, Vpc,
+    Destination, Direction, Eni, NetworkAcl, RouteTable, RuleNumber, SecurityGroup, SecurityGroupRule, Service, Subnet,
+    TransitRouteTable, Vpc,
 };
 use vpc_model::{DropReason, Id, ResourceRef, StageId};
 use vpc_packet::FiveTuple;
@@ -36,6 +38,7 @@ pub(crate) use interface_endpoint::InterfaceEndpoint;
 pub(crate) use internet_host::FindInternetHost;
 pub(crate) use local_delivery::LocalDelivery;
 pub(crate) use network_acl::NetworkAclStage;
+pub(crate) use peering::CrossPeering;
 pub(crate) use public_address::{PrivateAddress, PublicAddress};
 pub(crate) use reverse_nat::ReverseNat;
 pub(crate) use route_lookup::RouteLookup;
@@ -45,6 +48,7 @@ pub(crate) use service_return::{Back, ServiceReturn};
 pub(crate) use source_dest_check::SourceDestCheck;
 pub(crate) use source_nat::SourceNat;
 pub(crate) use subnet_of::SubnetOf;
+pub(crate) use transit::{TransitEntry, TransitExit, TransitLookup};
 pub(crate) use unicast::Unicast;
 
 /// All a stage may look at. Copy, borrowed, immutable: so its answer may be cached and explained.
@@ -56,6 +60,8 @@ pub(crate) struct View<'a> {
     pub connection: Option<(&'a Connection, Side)>,
     /// The same for the flow's life; for spreading over ports and backends.
     pub salt: u64,
+    /// The connection was idle for longer than a translation of it lasts.
+    pub lapsed: bool,
     /// The packet is an ICMP error about the connection.
     pub related: bool,
 }
@@ -63,16 +69,12 @@ pub(crate) struct View<'a> {
 impl<'a> View<'a> {
     /// The connection, if the packet is of the side that opened it.
     pub(crate) fn opened(&self) -> Option<&'a Connection> {
-        self.connection
-            .filter(|(_, side)| *side == Side::Initiator)
-            .map(|(connection, _)| connection)
+        self.connection.filter(|(_, side)| *side == Side::Initiator).map(|(connection, _)| connection)
     }
 
     /// The connection, if the packet answers it.
     pub(crate) fn answered(&self) -> Option<&'a Connection> {
-        self.connection
-            .filter(|(_, side)| *side == Side::Responder)
-            .map(|(connection, _)| connection)
+        self.connection.filter(|(_, side)| *side == Side::Responder).map(|(connection, _)| connection)
     }
 }
 
@@ -94,18 +96,12 @@ pub(crate) struct Decision<T> {
 impl<T> Decision<T> {
     #[inline(always)]
     pub(crate) const fn pass(out: T, because: Evidence) -> Self {
-        Self {
-            out: Ok(out),
-            because,
-        }
+        Self { out: Ok(out), because }
     }
 
     #[inline(always)]
     pub(crate) const fn refuse(reason: DropReason, because: Evidence) -> Self {
-        Self {
-            out: Err(reason),
-            because,
-        }
+        Self { out: Err(reason), because }
     }
 }
 
@@ -113,11 +109,7 @@ impl<T> Decision<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Evidence {
     /// An address is, or is not, one of the interface's.
-    Address {
-        eni: Id<Eni>,
-        address: IpAddr,
-        own: bool,
-    },
+    Address { eni: Id<Eni>, address: IpAddr, own: bool },
     /// An earlier packet of the flow was translated here.
     Bound { owner: ResourceRef },
     /// The interface checks neither sources nor destinations.
@@ -129,44 +121,33 @@ pub(crate) enum Evidence {
     /// The flow was not translated on its way here.
     NoTranslation,
     /// A port was chosen.
-    Lease {
-        owner: ResourceRef,
-        address: IpAddr,
-        port: u16,
-    },
+    Lease { owner: ResourceRef, address: IpAddr, port: u16 },
     /// Nothing has the address.
     Nobody { place: Nowhere, address: IpAddr },
     /// No rule of the interface's groups permits it.
     NoRule { eni: Id<Eni>, direction: Direction },
     /// No route of the table matches.
     NoRoute { table: Id<RouteTable> },
+    /// No route of the transit gateway's table matches.
+    NoTransitRoute { table: Id<TransitRouteTable> },
     /// The numbered rule that matched.
-    NumberedRule {
-        acl: Id<NetworkAcl>,
-        direction: Direction,
-        number: RuleNumber,
-    },
+    NumberedRule { acl: Id<NetworkAcl>, direction: Direction, number: RuleNumber },
     /// The interface that owns the address.
     Owner { eni: Id<Eni> },
     /// What a resource accepts.
     Property { owner: ResourceRef },
     /// The route that was selected.
-    Route {
-        table: Id<RouteTable>,
-        destination: Destination,
-        prefix_len: u8,
-    },
+    Route { table: Id<RouteTable>, destination: Destination, prefix_len: u8 },
     /// The rule that permits.
-    Rule {
-        group: Id<SecurityGroup>,
-        rule: Id<SecurityGroupRule>,
-    },
+    Rule { group: Id<SecurityGroup>, rule: Id<SecurityGroupRule> },
     /// The service's host that answers.
     Service { service: Id<Service>, address: IpAddr },
     /// The subnet that holds the address.
     Subnet { subnet: Id<Subnet> },
     /// The flow was admitted here before.
     Tracked { eni: Id<Eni> },
+    /// The transit route that was selected.
+    TransitRoute { table: Id<TransitRouteTable>, destination: Destination, prefix_len: u8 },
     /// An address stands for another.
     Translated { from: IpAddr, to: IpAddr },
 }

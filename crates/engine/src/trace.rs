@@ -15,15 +15,8 @@ pub(crate) struct Trace {
 /// One thing a walk met.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event {
-    Hop {
-        place: Place,
-        at: FiveTuple,
-    },
-    Step {
-        stage: StageId,
-        because: Evidence,
-        refused: Option<DropReason>,
-    },
+    Hop { place: Place, at: FiveTuple },
+    Step { stage: StageId, because: Evidence, refused: Option<DropReason> },
 }
 
 impl Probe for Trace {
@@ -32,10 +25,6 @@ impl Probe for Trace {
     }
 
     fn step(&mut self, stage: StageId, because: Evidence, refused: Option<DropReason>) {
-        self.events.push(Event::Step {
-            stage,
-            because,
-            refused,
-        });
+        self.events.push(Event::Step { stage, because, refused });
     }
 }

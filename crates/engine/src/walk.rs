@@ -5,16 +5,20 @@ use std::net::IpAddr;
 use arrayvec::ArrayVec;
 use vpc_flow::{Binding, MAX_BINDINGS, MAX_TRACKED};
 use vpc_model::desired::Noun;
-use vpc_model::resource::{Direction, Endpoint, Eni, InternetHost, NatGateway, Service, Subnet};
+use vpc_model::resource::{
+    Direction, Endpoint, Eni, InternetHost, NatGateway, RouteTable, Service, Subnet, TransitAttachment, VirtualGateway,
+    Vpc,
+};
 use vpc_model::{DropReason, Id, LinkId, ResourceRef, StageId};
-use vpc_packet::FiveTuple;
+use vpc_packet::{FiveTuple, Protocol};
 
 use crate::path::Limit;
-use crate::snapshot::{EniRole, Idx, Ingress, Outside, Target, V6Edge};
+use crate::snapshot::{Attached, EniRole, Idx, Ingress, Outside, Target, V6Edge, Zone};
 use crate::stage::{
-    Attach, Back, EgressOnly, Evidence, FindInternetHost, GatewayEndpoint, InterfaceEndpoint, LocalDelivery,
-    NetworkAclStage, PrivateAddress, PublicAddress, ReverseNat, RouteLookup, SecurityGroupStage,
-    ServiceAttach, ServiceReturn, SourceDestCheck, SourceNat, Stage, SubnetOf, Tracking, Unicast, View,
+    Attach, Back, CrossPeering, EgressOnly, Evidence, FindInternetHost, GatewayEndpoint, InterfaceEndpoint,
+    LocalDelivery, NetworkAclStage, PrivateAddress, PublicAddress, ReverseNat, RouteLookup, SecurityGroupStage,
+    ServiceAttach, ServiceReturn, SourceDestCheck, SourceNat, Stage, SubnetOf, Tracking, TransitEntry, TransitExit,
+    TransitLookup, Unicast, View,
 };
 
 /// Watches a walk. Both hooks default to nothing, so `Silent` compiles away.
@@ -38,6 +42,8 @@ pub(crate) enum Place {
     Internet,
     LeaveSubnet(Id<Subnet>),
     Service(Id<Service>),
+    TransitGateway(Id<TransitAttachment>),
+    Virtual(Id<VirtualGateway>),
 }
 
 /// Where a packet leaves the engine.
@@ -53,6 +59,7 @@ pub(crate) enum Receiver {
     Eni(Id<Eni>),
     Host(Id<InternetHost>),
     Service(Id<Service>),
+    Virtual(Id<VirtualGateway>),
 }
 
 /// Everything a walk found out.
@@ -68,6 +75,7 @@ pub(crate) struct Outcome {
     pub limit: Limit,
     pub ttl_counted_by: Option<IpAddr>,
     pub mss: u16,
+    pub whole_only: bool,
 }
 
 /// Runs a packet through the tables. Shared borrows all the way down: a walk cannot change anything.
@@ -89,6 +97,8 @@ pub(crate) fn walk<P: Probe>(
         bindings: ArrayVec::new(),
         judged: ArrayVec::new(),
         always_tracked: false,
+        relayed: false,
+        whole_only: false,
         limit: Limit::VPC,
         ttl_counted_by: None,
         mss: 0,
@@ -121,6 +131,10 @@ enum Hop {
     ToService(Idx<Service>, ResourceRef, Attach),
     /// It comes from a service's host.
     FromService(Idx<Service>),
+    /// It is at a transit gateway, by this attachment and from this zone.
+    Transit(Idx<TransitAttachment>, Option<Zone>),
+    /// It comes from a far network.
+    FromFar(Idx<VirtualGateway>),
 }
 
 /// What a packet enters a subnet as, or for.
@@ -142,6 +156,8 @@ struct Walk<'a, 'p, P> {
     bindings: ArrayVec<Binding, MAX_BINDINGS>,
     judged: ArrayVec<(Id<Eni>, Tracking), MAX_TRACKED>,
     always_tracked: bool,
+    relayed: bool,
+    whole_only: bool,
     limit: Limit,
     ttl_counted_by: Option<IpAddr>,
     mss: u16,
@@ -155,6 +171,7 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
         Ingress::Eni(eni) => Hop::FromEni(eni),
         Ingress::Host(_) => Hop::FromInternet,
         Ingress::Service(service) => Hop::FromService(service),
+        Ingress::Virtual(gateway) => Hop::FromFar(gateway),
     };
     loop {
         w.spend_hop()?;
@@ -163,41 +180,50 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                 let subnet = snapshot.enis[eni].subnet;
                 w.place(Place::Eni(snapshot.enis[eni].id, Direction::Egress));
                 w.step(Unicast)?;
-                w.step(SourceDestCheck {
-                    eni,
-                    direction: Direction::Egress,
-                })?;
+                w.step(SourceDestCheck { eni, direction: Direction::Egress })?;
+                w.relayed = !snapshot.enis[eni].addresses.contains(&w.at.src);
                 w.security_group(eni, Direction::Egress)?;
-                if snapshot.subnets[subnet].contains(w.at.dst) {
-                    Hop::Deliver(subnet)
-                } else {
-                    Hop::Leave(subnet)
-                }
+                if snapshot.subnets[subnet].contains(w.at.dst) { Hop::Deliver(subnet) } else { Hop::Leave(subnet) }
             }
             Hop::Leave(subnet) => {
                 let entry = &snapshot.subnets[subnet];
                 w.place(Place::LeaveSubnet(entry.id));
-                w.step(NetworkAclStage {
-                    acl: entry.acl,
-                    direction: Direction::Egress,
-                })?;
+                w.step(NetworkAclStage { acl: entry.acl, direction: Direction::Egress })?;
                 match w.step(RouteLookup { table: entry.table })? {
                     Target::Local => Hop::Enter(w.step(SubnetOf { vpc: entry.vpc })?, Via::Host),
-                    Target::Eni(appliance) => {
-                        Hop::Enter(snapshot.enis[appliance].subnet, Via::Appliance(appliance))
-                    }
-                    Target::Nat(gateway) => {
-                        Hop::Enter(snapshot.nat_gateways[gateway].subnet, Via::Nat(gateway))
-                    }
+                    Target::Eni(appliance) => Hop::Enter(snapshot.enis[appliance].subnet, Via::Appliance(appliance)),
+                    Target::Nat(gateway) => Hop::Enter(snapshot.nat_gateways[gateway].subnet, Via::Nat(gateway)),
                     Target::Internet(gateway) => {
                         let public = w.step(PublicAddress { gateway })?;
                         w.translate_source(public);
-                        w.narrow(Limit {
-                            mtu: 1_500,
-                            fragments: true,
-                            tells: entry.cidr.nth(1),
-                        });
+                        w.narrow(Limit { mtu: 1_500, fragments: true, tells: entry.cidr.nth(1) });
                         Hop::Internet
+                    }
+                    Target::Peering(peering) => {
+                        let vpc = w.step(CrossPeering { peering, from: entry.vpc })?;
+                        w.narrow(Limit { mtu: snapshot.peerings[peering].mtu, fragments: false, tells: None });
+                        Hop::Enter(w.step(SubnetOf { vpc })?, Via::Host)
+                    }
+                    Target::Transit(attachment) => {
+                        let Attached::Vpc { subnets, .. } = &snapshot.attachments[attachment].to else {
+                            return Err(DropReason::TgwNoRoute);
+                        };
+                        let door = w.step(TransitEntry { attachment, subnets, zone: entry.zone })?;
+                        let acl = snapshot.subnets[door].acl;
+                        w.place(Place::EnterSubnet(
+                            snapshot.subnets[door].id,
+                            Some(TransitAttachment::to_ref(snapshot.attachments[attachment].id)),
+                        ));
+                        w.step(NetworkAclStage { acl, direction: Direction::Ingress })?;
+                        w.narrow(Limit { mtu: 8_500, fragments: false, tells: entry.cidr.nth(1) });
+                        w.clamp(8_500);
+                        Hop::Transit(attachment, Some(entry.zone))
+                    }
+                    Target::Virtual(gateway) => {
+                        let far = &snapshot.virtual_gateways[gateway];
+                        w.place(Place::Virtual(far.id));
+                        w.narrow(FAR);
+                        return Ok(Exit { link: far.link, to: Receiver::Virtual(far.id) });
                     }
                     Target::EgressOnly => {
                         w.always_tracked = true;
@@ -216,13 +242,21 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                     }
                 }
             }
+            Hop::Transit(attachment, zone) => {
+                w.place(Place::TransitGateway(snapshot.attachments[attachment].id));
+                w.across_transit(attachment, zone)?
+            }
+            Hop::FromFar(gateway) => {
+                let entry = &snapshot.virtual_gateways[gateway];
+                w.place(Place::Virtual(entry.id));
+                w.narrow(FAR);
+                // A detached gateway leads nowhere.
+                w.over_the_edge(entry.vpc.ok_or(DropReason::Blackhole)?, entry.edge_table)?
+            }
             Hop::Enter(subnet, via) => {
                 let entry = &snapshot.subnets[subnet];
                 w.place(Place::EnterSubnet(entry.id, w.via(via)));
-                w.step(NetworkAclStage {
-                    acl: entry.acl,
-                    direction: Direction::Ingress,
-                })?;
+                w.step(NetworkAclStage { acl: entry.acl, direction: Direction::Ingress })?;
                 match via {
                     Via::Host => Hop::Deliver(subnet),
                     Via::Appliance(eni) => Hop::ToEni(eni),
@@ -231,7 +265,7 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                         w.bind(
                             NatGateway::to_ref(snapshot.nat_gateways[gateway].id),
                             after,
-                            timeout::NAT,
+                            timeout::nat(w.at.protocol),
                         );
                         w.pass_nat(gateway);
                         Hop::Leave(subnet)
@@ -246,26 +280,16 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                     // Nobody has its addresses, so delivery says that there is no such interface.
                     EniRole::Available => Hop::Deliver(entry.subnet),
                     EniRole::Instance(link) => {
-                        w.step(SourceDestCheck {
-                            eni,
-                            direction: Direction::Ingress,
-                        })?;
+                        w.step(SourceDestCheck { eni, direction: Direction::Ingress })?;
                         w.security_group(eni, Direction::Ingress)?;
-                        return Ok(Exit {
-                            link,
-                            to: Receiver::Eni(entry.id),
-                        });
+                        return Ok(Exit { link, to: Receiver::Eni(entry.id) });
                     }
                     EniRole::Endpoint(endpoint) => {
                         w.always_tracked = true;
                         w.security_group(eni, Direction::Ingress)?;
                         w.place(Place::Endpoint(snapshot.endpoints[endpoint].id));
                         let service = w.step(InterfaceEndpoint { endpoint })?;
-                        w.narrow(Limit {
-                            mtu: 8_500,
-                            fragments: false,
-                            tells: None,
-                        });
+                        w.narrow(Limit { mtu: 8_500, fragments: false, tells: None });
                         w.clamp(8_500);
                         Hop::ToService(service, Eni::to_ref(entry.id), Attach::Own)
                     }
@@ -279,26 +303,20 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
             }
             Hop::FromInternet => {
                 w.place(Place::Internet);
-                Hop::Enter(w.enter_vpc()?, Via::Host)
+                w.enter_vpc()?
             }
             Hop::Internet => {
                 w.place(Place::Internet);
                 match w.leads_into_vpc() {
-                    true => Hop::Enter(w.enter_vpc()?, Via::Host),
+                    true => w.enter_vpc()?,
                     false => match w.step(FindInternetHost)? {
                         Outside::Host(host) => {
                             let entry = &snapshot.hosts[host];
-                            return Ok(Exit {
-                                link: entry.link,
-                                to: Receiver::Host(entry.id),
-                            });
+                            return Ok(Exit { link: entry.link, to: Receiver::Host(entry.id) });
                         }
                         Outside::Service(service) => {
                             let entry = &snapshot.services[service];
-                            return Ok(Exit {
-                                link: entry.link,
-                                to: Receiver::Service(entry.id),
-                            });
+                            return Ok(Exit { link: entry.link, to: Receiver::Service(entry.id) });
                         }
                     },
                 }
@@ -307,11 +325,8 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                 let entry = &snapshot.services[service];
                 w.place(Place::Service(entry.id));
                 let after = w.step(ServiceAttach { service, owner, to })?;
-                w.bind(owner, after, timeout::ENDPOINT);
-                return Ok(Exit {
-                    link: entry.link,
-                    to: Receiver::Service(entry.id),
-                });
+                w.bind(owner, after, timeout::endpoint(w.at.protocol));
+                return Ok(Exit { link: entry.link, to: Receiver::Service(entry.id) });
             }
             Hop::FromService(service) => {
                 w.place(Place::Service(snapshot.services[service].id));
@@ -321,21 +336,12 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                         let endpoint = snapshot.endpoints.position(id).ok_or(DropReason::VpceIntraVpc)?;
                         w.place(Place::Endpoint(id));
                         w.translate(before, after);
-                        Hop::Enter(
-                            w.step(SubnetOf {
-                                vpc: snapshot.endpoints[endpoint].vpc,
-                            })?,
-                            Via::Host,
-                        )
+                        Hop::Enter(w.step(SubnetOf { vpc: snapshot.endpoints[endpoint].vpc })?, Via::Host)
                     }
                     Back::Eni(id, before, after) => {
                         let eni = snapshot.enis.position(id).ok_or(DropReason::VpceIntraVpc)?;
                         w.translate(before, after);
-                        w.narrow(Limit {
-                            mtu: 8_500,
-                            fragments: false,
-                            tells: None,
-                        });
+                        w.narrow(Limit { mtu: 8_500, fragments: false, tells: None });
                         w.clamp(8_500);
                         Hop::FromEni(eni)
                     }
@@ -345,14 +351,31 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
     }
 }
 
+/// A far network is reached through a tunnel. Source: R1.16.
+const FAR: Limit = Limit { mtu: 1_500, fragments: true, tells: None };
+
 /// Idle times of translations.
 mod timeout {
     use std::time::Duration;
 
-    /// Source: R10.4.
-    pub(super) const NAT: Duration = Duration::from_secs(350);
-    /// Source: R4.13.
-    pub(super) const ENDPOINT: Duration = Duration::from_secs(350);
+    use vpc_packet::Protocol;
+
+    /// Of a NAT gateway. Source: R10.4 (the ones for UDP and ICMP are chosen, AWS does not say).
+    pub(super) const fn nat(protocol: Protocol) -> Duration {
+        Duration::from_secs(match protocol {
+            Protocol::TCP => 350,
+            Protocol::UDP => 120,
+            _ => 60,
+        })
+    }
+
+    /// Of an endpoint. Source: R4.13.
+    pub(super) const fn endpoint(protocol: Protocol) -> Duration {
+        Duration::from_secs(match protocol {
+            Protocol::TCP => 350,
+            _ => 120,
+        })
+    }
 }
 
 impl<P: Probe> Walk<'_, '_, P> {
@@ -373,15 +396,11 @@ impl<P: Probe> Walk<'_, '_, P> {
 
     fn spend_hop(&mut self) -> Result<(), DropReason> {
         self.hops += 1;
-        if self.hops > HOP_BUDGET {
-            Err(DropReason::RoutingLoop)
-        } else {
-            Ok(())
-        }
+        if self.hops > HOP_BUDGET { Err(DropReason::RoutingLoop) } else { Ok(()) }
     }
 
     fn security_group(&mut self, eni: Idx<Eni>, direction: Direction) -> Result<(), DropReason> {
-        let tracking = self.step(SecurityGroupStage { eni, direction })?;
+        let tracking = self.step(SecurityGroupStage { eni, direction, relayed: self.relayed })?;
         // An interface beyond what a connection can remember is judged by its rules each time.
         let _ = self.judged.try_push((self.view.snapshot.enis[eni].id, tracking));
         Ok(())
@@ -397,34 +416,65 @@ impl<P: Probe> Walk<'_, '_, P> {
     }
 
     /// Through the gateway of the VPC that the destination is in.
-    fn enter_vpc(&mut self) -> Result<Idx<Subnet>, DropReason> {
+    fn enter_vpc(&mut self) -> Result<Hop, DropReason> {
         let snapshot = self.view.snapshot;
         let edge = match self.at.dst {
-            IpAddr::V6(address) => snapshot
-                .internet
-                .blocks
-                .longest_match_v6(address)
-                .map(|(_, &edge)| edge),
+            IpAddr::V6(address) => snapshot.internet.blocks.longest_match_v6(address).map(|(_, &edge)| edge),
             IpAddr::V4(_) => None,
         };
-        self.narrow(Limit {
-            mtu: 1_500,
-            fragments: true,
-            tells: None,
-        });
+        self.narrow(Limit { mtu: 1_500, fragments: true, tells: None });
         match edge {
-            Some(V6Edge { vpc, open }) => {
-                if !open {
+            Some(V6Edge { vpc, open, edge_table }) => {
+                let edge_table = edge_table.filter(|_| open);
+                if !open || self.answers_by_egress_only(vpc) {
                     self.step(EgressOnly { vpc })?;
                 }
-                self.step(SubnetOf { vpc })
+                self.over_the_edge(vpc, edge_table)
             }
             None => {
                 let (gateway, private) = self.step(PrivateAddress)?;
                 self.translate_destination(private);
-                self.step(SubnetOf {
-                    vpc: snapshot.internet_gateways[gateway].vpc,
-                })
+                let gateway = &snapshot.internet_gateways[gateway];
+                self.over_the_edge(gateway.vpc, gateway.edge_table)
+            }
+        }
+    }
+
+    /// Whether the destination's subnet sends its answers through an egress-only gateway: then it is not open to the
+    /// internet, whatever other gateway the VPC has (R10.18).
+    fn answers_by_egress_only(&self, vpc: Idx<Vpc>) -> bool {
+        let snapshot = self.view.snapshot;
+        let subnet = snapshot.vpcs[vpc].subnets.longest_match(self.at.dst);
+        let route = subnet
+            .and_then(|(_, &subnet)| snapshot.tables[snapshot.subnets[subnet].table].routes.longest_match(self.at.src));
+        route.is_some_and(|(_, route)| route.target == Some(Target::EgressOnly))
+    }
+
+    /// Into a VPC by a gateway: where its edge table says, or else straight to the subnet (R2.20–R2.22).
+    fn over_the_edge(&mut self, vpc: Idx<Vpc>, edge_table: Option<Idx<RouteTable>>) -> Result<Hop, DropReason> {
+        if let Some(table) = edge_table
+            && let Target::Eni(appliance) = self.step(RouteLookup { table })?
+        {
+            return Ok(Hop::Enter(self.view.snapshot.enis[appliance].subnet, Via::Appliance(appliance)));
+        }
+        Ok(Hop::Enter(self.step(SubnetOf { vpc })?, Via::Host))
+    }
+
+    /// From one attachment of a transit gateway to the next, and into the VPC behind it (R9.22–R9.28).
+    fn across_transit(&mut self, from: Idx<TransitAttachment>, zone: Option<Zone>) -> Result<Hop, DropReason> {
+        let snapshot = self.view.snapshot;
+        let to = self.step(TransitLookup { from })?;
+        match &snapshot.attachments[to].to {
+            Attached::Peer(other_side) => Ok(Hop::Transit(*other_side, None)),
+            Attached::Vpc { subnets, appliance_mode } => {
+                let subnet = self.step(TransitExit { subnets, appliance_mode: *appliance_mode, zone })?;
+                // A neighbour of the attachment's interface is delivered to directly; everybody else is routed by the
+                // attachment subnet's table (R8.35, R9.27).
+                if snapshot.subnets[subnet].contains(self.at.dst) {
+                    Ok(Hop::Deliver(subnet))
+                } else {
+                    Ok(Hop::Leave(subnet))
+                }
             }
         }
     }
@@ -434,11 +484,8 @@ impl<P: Probe> Walk<'_, '_, P> {
         self.always_tracked = true;
         let address = IpAddr::V4(self.view.snapshot.nat_gateways[gateway].address);
         self.ttl_counted_by = Some(address);
-        self.narrow(Limit {
-            mtu: 8_500,
-            fragments: true,
-            tells: Some(address),
-        });
+        self.whole_only |= self.at.protocol != Protocol::UDP;
+        self.narrow(Limit { mtu: 8_500, fragments: true, tells: Some(address) });
         self.clamp(8_500);
     }
 
@@ -459,12 +506,7 @@ impl<P: Probe> Walk<'_, '_, P> {
         let before = self.about.unwrap_or(self.at);
         // A path with more translations than a connection can remember does not exist: each kind of element is
         // met at most once between two ends.
-        let _ = self.bindings.try_push(Binding {
-            owner,
-            before,
-            after,
-            idle,
-        });
+        let _ = self.bindings.try_push(Binding { owner, before, after, idle });
         self.translate(before, after);
     }
 
@@ -507,10 +549,7 @@ impl<P: Probe> Walk<'_, '_, P> {
     }
 
     fn into_outcome(self, verdict: Result<Exit, DropReason>) -> Outcome {
-        let tracked = self
-            .judged
-            .iter()
-            .filter(|(_, tracking)| self.always_tracked || *tracking == Tracking::Tracked);
+        let tracked = self.judged.iter().filter(|(_, tracking)| self.always_tracked || *tracking == Tracking::Tracked);
         Outcome {
             verdict,
             at: self.at,
@@ -520,6 +559,7 @@ impl<P: Probe> Walk<'_, '_, P> {
             limit: self.limit,
             ttl_counted_by: self.ttl_counted_by,
             mss: self.mss,
+            whole_only: self.whole_only,
         }
     }
 }

@@ -12,6 +12,8 @@ use crate::{FlowKey, Side, TcpState};
 
 /// The most translations of one connection.
 pub const MAX_BINDINGS: usize = 4;
+/// Nanoseconds that do not pass.
+const FOREVER: u64 = u64::MAX;
 /// The most interfaces that track one connection.
 pub const MAX_TRACKED: usize = 4;
 
@@ -28,7 +30,8 @@ pub struct Binding {
     pub before: FiveTuple,
     /// The initiator's packets as they leave it.
     pub after: FiveTuple,
-    /// How long the owner remembers without a packet (R4.13, R6.12, R10.4).
+    /// How long the owner remembers without a packet (R4.13, R6.12, R10.4); [`Duration::MAX`] is as long as the
+    /// connection lasts.
     pub idle: Duration,
 }
 
@@ -114,12 +117,15 @@ pub struct Connection {
     pub(crate) tracked: ArrayVec<Id<Eni>, MAX_TRACKED>,
     pub(crate) salt: u64,
     pub(crate) last_seen: Time,
-    /// Nanoseconds of silence until something happens: the end, or before that a lapse.
+    /// Nanoseconds of silence until time takes something: tracking, bindings, or all of it.
     pub(crate) patience: u64,
     pub(crate) waits: Waits,
     pub(crate) phase: Phase,
     pub(crate) tcp: TcpState,
     pub(crate) lapsed: bool,
+    /// The security groups have forgotten it; it lives on for its bindings.
+    pub(crate) untracked: bool,
+    pub(crate) revision: u32,
 }
 
 /// The timeouts of one protocol by phase, in milliseconds.
@@ -191,6 +197,14 @@ impl Connection {
         self.lapsed
     }
 
+    /// Changes whenever something a walk may have relied on has changed: bindings, tracking, the responder's key.
+    ///
+    /// What a walk found out is valid for one generation of the tables and one revision of the connection.
+    #[must_use]
+    pub const fn revision(&self) -> u32 {
+        self.revision
+    }
+
     /// A record of a flow of which nothing is agreed.
     pub(crate) fn blank(initiator: FlowKey, now: Time, patience: Duration) -> Self {
         Self {
@@ -205,6 +219,8 @@ impl Connection {
             phase: Phase::Opening,
             tcp: TcpState::NotTcp,
             lapsed: false,
+            untracked: false,
+            revision: 0,
         }
     }
 
@@ -214,12 +230,17 @@ impl Connection {
         now.0.saturating_sub(self.last_seen.0)
     }
 
-    /// Whether the silence has lasted as long as the connection itself is remembered.
-    pub(crate) const fn is_over(&self, now: Time) -> bool {
+    /// Whether the silence has lasted as long as anything of it is remembered.
+    pub(crate) fn is_over(&self, now: Time) -> bool {
         self.silence(now) >= self.life()
     }
 
-    /// When something happens unless a packet comes.
+    /// Whether its leases are free.
+    pub(crate) fn has_lapsed(&self, now: Time) -> bool {
+        self.lapsed || self.silence(now) >= self.idle().min(self.life())
+    }
+
+    /// When time takes something unless a packet comes.
     pub(crate) const fn deadline(&self) -> Time {
         Time(self.last_seen.0.saturating_add(self.patience))
     }
@@ -229,21 +250,45 @@ impl Connection {
         self.tcp = tcp;
         self.phase = phase;
         let before = self.patience;
-        self.patience = self.life();
-        if !self.lapsed {
-            let idle = self.bindings.iter().map(|binding| nanos(binding.idle)).min();
-            self.patience = self.patience.min(idle.unwrap_or(u64::MAX));
+        self.patience = self.life().min(self.idle());
+        if !self.untracked {
+            self.patience = self.patience.min(self.wait());
         }
         self.patience < before
     }
 
+    /// Loses what its silence has outlasted; true when that includes the leases.
+    pub(crate) fn outlast(&mut self, now: Time) -> bool {
+        let silence = self.silence(now);
+        let lapses = !self.lapsed && silence >= self.idle();
+        let forgets = !self.untracked && silence >= self.wait();
+        self.lapsed |= lapses;
+        self.untracked |= forgets;
+        if lapses || forgets && !self.tracked.is_empty() {
+            self.revise();
+        }
+        if forgets {
+            self.tracked.clear();
+        }
+        self.enter(self.tcp, self.phase);
+        lapses
+    }
+
     /// Lets more interfaces track it; should there be too many, the earliest are forgotten.
     pub(crate) fn track(&mut self, enis: ArrayVec<Id<Eni>, MAX_TRACKED>) {
+        if !enis.iter().all(|eni| self.is_tracked_at(*eni)) {
+            self.revise();
+        }
         for eni in mem::replace(&mut self.tracked, enis) {
             if !self.tracked.contains(&eni) && !self.tracked.is_full() {
                 self.tracked.push(eni);
             }
         }
+        self.untracked = false;
+    }
+
+    pub(crate) const fn revise(&mut self) {
+        self.revision = self.revision.wrapping_add(1);
     }
 
     /// Whether a packet may open a connection where this one was.
@@ -251,8 +296,34 @@ impl Connection {
         self.tcp != TcpState::NotTcp && TcpState::opens(packet.tcp_flags)
     }
 
-    const fn life(&self) -> u64 {
+    /// How long anything of it is remembered.
+    ///
+    /// A binding is its owner's to keep, however short the security groups' memory is; but a TCP connection that has
+    /// not opened or is over has no use for it.
+    fn life(&self) -> u64 {
+        match self.idle() {
+            FOREVER => self.wait(),
+            idle if self.is_open() => self.wait().max(idle),
+            _ => self.wait(),
+        }
+    }
+
+    /// How long the security groups remember it.
+    const fn wait(&self) -> u64 {
         self.waits[self.phase as usize] as u64 * 1_000_000
+    }
+
+    /// How long the owners of its bindings remember it; forever when there is none.
+    fn idle(&self) -> u64 {
+        if self.lapsed {
+            return FOREVER;
+        }
+        let idle = self.bindings.iter().map(|binding| nanos(binding.idle)).min();
+        idle.unwrap_or(FOREVER)
+    }
+
+    fn is_open(&self) -> bool {
+        self.tcp == TcpState::NotTcp || self.phase == Phase::Open
     }
 }
 
@@ -282,11 +353,7 @@ impl Phase {
 
 /// The TCP state after a flow's first packet.
 pub(crate) fn first_state(protocol: Protocol, flags: TcpFlags) -> TcpState {
-    if protocol == Protocol::TCP {
-        TcpState::first(flags)
-    } else {
-        TcpState::NotTcp
-    }
+    if protocol == Protocol::TCP { TcpState::first(flags) } else { TcpState::NotTcp }
 }
 
 /// Whether more than one request and response have been exchanged (R8.12).
@@ -296,7 +363,7 @@ pub(crate) fn is_stream(counts: &[Counts; 2]) -> bool {
 }
 
 fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    u64::try_from(duration.as_nanos()).unwrap_or(FOREVER)
 }
 
 fn millis(duration: Duration) -> u32 {

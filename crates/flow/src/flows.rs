@@ -14,9 +14,16 @@ use vpc_model::{ResourceRef, Time};
 use vpc_packet::{FiveTuple, PerPacket};
 
 use crate::connection::{self, Phase};
+use crate::entry::{EndReason, Ended, Entry, Fate, FlowRef, Place};
 use crate::expiry::Wheel;
 use crate::leases::{Holder, Leases};
-use crate::{Agreement, Binding, Connection, Counts, FlowKey, MAX_BINDINGS, Side, TcpState};
+use crate::{Binding, Connection, Counts, FlowKey, MAX_BINDINGS, Side, TcpState};
+
+mod commit;
+#[cfg(test)]
+mod tests;
+
+pub use commit::CommitError;
 
 /// How a [`Flows`] is made.
 #[derive(Clone, Copy, Debug)]
@@ -33,77 +40,8 @@ pub struct FlowsConfig {
 
 impl Default for FlowsConfig {
     fn default() -> Self {
-        Self {
-            capacity: 1 << 20,
-            refused_for: Duration::from_secs(10),
-            seed: 0,
-            ports: PortRange::ALL,
-        }
+        Self { capacity: 1 << 20, refused_for: Duration::from_secs(10), seed: 0, ports: PortRange::ALL }
     }
-}
-
-/// An entry seen from one side.
-///
-/// Shape: `Copy`; leads nowhere once the entry has ended, even when its place is used again.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FlowRef {
-    slot: u32,
-    /// The place's generation, and the side in the lowest bit.
-    tag: u32,
-}
-
-impl FlowRef {
-    /// The side it is seen from.
-    #[must_use]
-    pub const fn side(self) -> Side {
-        side_of(self.tag)
-    }
-
-    /// The same entry seen from the other side.
-    #[must_use]
-    pub const fn other_side(self) -> Self {
-        Self {
-            slot: self.slot,
-            tag: self.tag ^ 1,
-        }
-    }
-}
-
-/// Why a flow cannot become a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CommitError {
-    /// The responder's key or a lease belongs to another live connection.
-    Collision,
-    /// There are as many entries as may be.
-    Full,
-}
-
-/// How an entry came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndReason {
-    /// [`Flows::end`] was called.
-    Asked,
-    /// A refused flow made way for a connection with the same key.
-    Displaced,
-    /// A SYN began another connection with the same tuple.
-    Reopened,
-    /// Its time passed without a packet.
-    TimedOut,
-}
-
-/// What is left of an entry that has ended.
-#[derive(Debug)]
-pub struct Ended<'a, M> {
-    /// The initiator's key.
-    pub key: FlowKey,
-    /// `None` for a refused flow.
-    pub connection: Option<&'a Connection>,
-    /// What each [`Side`] has sent, the initiator first.
-    pub counts: [Counts; 2],
-    /// What was attached to each [`Side`], the initiator first.
-    pub memos: [M; 2],
-    /// Why it ended.
-    pub reason: EndReason,
 }
 
 /// Connections and refused flows, found by [`FlowKey`] from either side.
@@ -132,32 +70,9 @@ pub struct Flows<M> {
     made: u64,
     /// What the memo of an ended entry reads as.
     blank: M,
+    /// Where writes to the memo of an ended entry go.
+    scratch: M,
 }
-
-struct Entry<M> {
-    generation: u32,
-    fate: Fate,
-    /// For a refused flow only the key and the time of refusal mean something.
-    connection: Connection,
-    counts: [Counts; 2],
-    memos: [M; 2],
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Connection,
-    /// Out of every index, kept until its end is reported.
-    Ended {
-        reason: EndReason,
-        refused: bool,
-    },
-    Refused,
-    Vacant,
-}
-
-/// A slot number and, in the lowest bit, a side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place(u32);
 
 impl<M: Default> Flows<M> {
     /// No entries yet.
@@ -168,7 +83,8 @@ impl<M: Default> Flows<M> {
         Self {
             entries: Vec::new(),
             free: Vec::new(),
-            index: HashTable::with_capacity(2 * capacity),
+            // At most half full: removal then leaves hardly any tombstone, so none are ever swept in one go.
+            index: HashTable::with_capacity(7 * capacity / 2),
             leases: Leases::new(hasher.clone()),
             wheel: Wheel::new(),
             hasher,
@@ -181,6 +97,7 @@ impl<M: Default> Flows<M> {
             refused: 0,
             made: 0,
             blank: M::default(),
+            scratch: M::default(),
         }
     }
 
@@ -219,7 +136,7 @@ impl<M: Default> Flows<M> {
                 shorter |= entry.connection.enter(tcp, Phase::Open);
             }
             if shorter {
-                self.wheel.arm(slot, entry.connection.deadline());
+                self.arm(slot);
             }
         } else {
             entry.counts[side.index()].add(packet);
@@ -239,18 +156,17 @@ impl<M: Default> Flows<M> {
     #[must_use]
     #[inline]
     pub fn memo(&self, at: FlowRef) -> &M {
-        self.get(at)
-            .map_or(&self.blank, |entry| &entry.memos[at.side().index()])
+        self.get(at).map_or(&self.blank, |entry| &entry.memos[at.side().index()])
     }
 
     /// What is attached to a side, to be changed; what is written to an entry that has ended is forgotten.
     #[inline]
     pub fn memo_mut(&mut self, at: FlowRef) -> &mut M {
         match self.entries.get_mut(at.slot as usize) {
-            Some(entry) if entry.generation == at.tag >> 1 => &mut entry.memos[at.side().index()],
+            Some(entry) if entry.generation == at.generation() => &mut entry.memos[at.side().index()],
             Some(_) | None => {
-                self.blank = M::default();
-                &mut self.blank
+                self.scratch = M::default();
+                &mut self.scratch
             }
         }
     }
@@ -266,15 +182,12 @@ impl<M: Default> Flows<M> {
     /// What a side has sent.
     #[must_use]
     pub fn counts(&self, at: FlowRef) -> Counts {
-        self.get(at)
-            .map_or_else(Counts::default, |entry| entry.counts[at.side().index()])
+        self.get(at).map_or_else(Counts::default, |entry| entry.counts[at.side().index()])
     }
 
     /// Counts a packet that [`Self::admit`] found no flow for and that was then refused.
     pub fn count(&mut self, at: FlowRef, packet: &PerPacket) {
-        if let Some(entry) = self.entries.get_mut(at.slot as usize)
-            && entry.generation == at.tag >> 1
-        {
+        if let Some(entry) = self.get_mut(at) {
             entry.counts[at.side().index()].add(packet);
         }
     }
@@ -283,113 +196,6 @@ impl<M: Default> Flows<M> {
     #[must_use]
     pub fn salt(&self, key: &FlowKey) -> u64 {
         self.hasher.hash_one((self.made, key))
-    }
-
-    /// Makes a flow that was let through a connection, or brings a known entry up to date.
-    ///
-    /// Shape: a new flow's packet is counted here. A refused flow becomes a connection and keeps its counts. Of a connection seen from its
-    /// initiator, bindings, timeouts and the responder's key are replaced and `tracked` is united (the agreement's
-    /// come first, should there be more than [`MAX_TRACKED`](crate::MAX_TRACKED)); seen from its responder only
-    /// `tracked` is united, since keys and translations are the initiator's to change. A refused flow, or a lapsed connection's claim, is no
-    /// obstacle to the responder's key or a lease.
-    ///
-    /// # Errors
-    /// [`CommitError`]; everything is as it was.
-    pub fn commit(
-        &mut self,
-        at: Option<FlowRef>,
-        key: FlowKey,
-        agreement: Agreement,
-        packet: &PerPacket,
-        now: Time,
-    ) -> Result<FlowRef, CommitError> {
-        self.now = self.now.max(now);
-        let known = at
-            .filter(|at| self.get(*at).is_some())
-            .or_else(|| self.find(&key));
-        let own = known.map(|at| at.slot);
-        if let Some(at) = known
-            && at.side() == Side::Responder
-        {
-            self.entries[at.slot as usize].connection.track(agreement.tracked);
-            return Ok(at);
-        }
-        if own.is_none() && self.in_use() >= self.capacity {
-            return Err(CommitError::Full);
-        }
-        let key = own.map_or(key, |slot| self.entries[slot as usize].connection.initiator);
-        let responder = agreement.responder.filter(|responder| *responder != key);
-        if let Some(responder) = responder {
-            self.obstacle(own, self.place(&responder))?;
-        }
-        for binding in &agreement.bindings {
-            self.lease_obstacle(own, binding)?;
-        }
-
-        let salt = self.salt(&key);
-        let slot = own.unwrap_or_else(|| {
-            self.clear_key(None, &key);
-            self.insert(key, Fate::Connection)
-        });
-        if let Some(responder) = responder {
-            self.clear_key(Some(slot), &responder);
-        }
-        for binding in &agreement.bindings {
-            self.clear_lease(slot, binding);
-        }
-        self.release_leases(slot);
-        self.move_responder(slot, agreement.responder);
-        let bindings = self.list_of(&agreement.bindings);
-        let entry = &mut self.entries[slot as usize];
-        let connection = &mut entry.connection;
-        let old = mem::replace(&mut connection.bindings, bindings);
-        connection.lapsed = false;
-        connection.waits = agreement.timeouts.waits(key.tuple.protocol);
-        connection.track(agreement.tracked);
-        let is_new = known.is_none() || entry.fate == Fate::Refused;
-        if is_new {
-            connection.salt = salt;
-            connection.last_seen = self.now;
-            connection.tcp = connection::first_state(key.tuple.protocol, packet.tcp_flags);
-            connection.phase = Phase::Opening;
-            self.made += 1;
-        }
-        let phase = Phase::of(connection.tcp).unwrap_or(connection.phase);
-        connection.enter(connection.tcp, phase);
-        if known.is_none() {
-            entry.counts[Side::Initiator.index()].add(packet);
-        } else if entry.fate == Fate::Refused {
-            entry.fate = Fate::Connection;
-            self.refused -= 1;
-            self.connections += 1;
-        }
-        self.wheel.arm(slot, connection.deadline());
-        self.recycle(old);
-        self.take_leases(slot);
-        Ok(self.reference(Place::new(slot, Side::Initiator)))
-    }
-
-    /// Remembers a refused flow for a short time, so that a flood of its packets costs no walks.
-    ///
-    /// Shape: an entry that exists stays what it is: a connection that is refused under new tables remains a connection.
-    /// Refused flows fill at most a quarter of the capacity, so that they cannot keep connections out.
-    /// `None` when there is no room; nothing is counted ([`Self::count`]).
-    pub fn refuse(&mut self, at: Option<FlowRef>, key: FlowKey, now: Time) -> Option<FlowRef> {
-        self.now = self.now.max(now);
-        let known = at
-            .filter(|at| self.get(*at).is_some())
-            .or_else(|| self.find(&key));
-        if known.is_some() {
-            return known;
-        }
-        if self.in_use() >= self.capacity || self.refused >= self.capacity.div_ceil(4) {
-            return None;
-        }
-        self.clear_key(None, &key);
-        let slot = self.insert(key, Fate::Refused);
-        self.wheel
-            .arm(slot, self.entries[slot as usize].connection.deadline());
-        Some(self.reference(Place::new(slot, Side::Initiator)))
     }
 
     /// The first port with which `after`, given it as source port, is free at `owner`.
@@ -416,22 +222,14 @@ impl<M: Default> Flows<M> {
         let start = ((u64::from(count) * (salt >> 32)) >> 32) as u32;
         (0..count)
             .map(|step| (first + (start + step) % count) as u16)
-            .find(|port| {
-                self.is_free(
-                    owner,
-                    FiveTuple {
-                        src_port: *port,
-                        ..after
-                    },
-                )
-            })
+            .find(|port| self.is_free(owner, FiveTuple { src_port: *port, ..after }))
     }
 
     /// Whether no live binding of `owner` has this `after`.
     #[must_use]
     pub fn is_free(&self, owner: ResourceRef, after: FiveTuple) -> bool {
         self.holder(owner, &after)
-            .is_none_or(|holder| self.entries[holder.slot as usize].is_due(self.now))
+            .is_none_or(|holder| self.entries[holder.slot as usize].connection.has_lapsed(self.now))
     }
 
     /// Ends an entry at once; its end is reported by the next [`Self::expire`].
@@ -453,11 +251,8 @@ impl<M: Default> Flows<M> {
             let entry = &self.entries[slot as usize];
             if !matches!(entry.fate, Fate::Ended { .. }) {
                 if !entry.is_over(self.now) {
-                    if entry.is_due(self.now) {
-                        self.lapse(slot);
-                    }
-                    self.wheel
-                        .arm(slot, self.entries[slot as usize].connection.deadline());
+                    self.weaken(slot);
+                    self.arm(slot);
                     continue;
                 }
                 self.detach(slot, EndReason::TimedOut);
@@ -502,30 +297,24 @@ impl<M: Default> Flows<M> {
         (0..)
             .zip(&self.entries)
             .filter(move |(_, entry)| live(entry))
-            .map(|(slot, entry)| {
-                (
-                    self.reference(Place::new(slot, Side::Initiator)),
-                    &entry.connection,
-                )
-            })
+            .map(|(slot, entry)| (self.reference(Place::new(slot, Side::Initiator)), &entry.connection))
     }
 
     /// Both sides of every entry that has not ended, for whoever settles counts.
     pub fn sides_mut(&mut self) -> impl Iterator<Item = (FlowRef, &mut M, Counts)> {
         let live = |entry: &Entry<M>| matches!(entry.fate, Fate::Connection | Fate::Refused);
-        (0..)
-            .zip(&mut self.entries)
-            .filter(move |(_, entry)| live(entry))
-            .flat_map(|(slot, entry)| {
-                let generation = entry.generation;
-                let sides = [Side::Initiator, Side::Responder].into_iter();
-                sides
-                    .zip(&mut entry.memos)
-                    .zip(entry.counts)
-                    .map(move |((side, memo), counts)| {
-                        (FlowRef::new(generation, Place::new(slot, side)), memo, counts)
-                    })
-            })
+        (0..).zip(&mut self.entries).filter(move |(_, entry)| live(entry)).flat_map(|(slot, entry)| {
+            let generation = entry.generation;
+            let sides = [Side::Initiator, Side::Responder].into_iter();
+            sides
+                .zip(&mut entry.memos)
+                .zip(entry.counts)
+                .map(move |((side, memo), counts)| (FlowRef::new(generation, Place::new(slot, side)), memo, counts))
+        })
+    }
+
+    fn arm(&mut self, slot: u32) {
+        self.wheel.arm(slot, self.entries[slot as usize].connection.deadline());
     }
 
     fn in_use(&self) -> usize {
@@ -534,65 +323,26 @@ impl<M: Default> Flows<M> {
 
     fn get(&self, at: FlowRef) -> Option<&Entry<M>> {
         let entry = self.entries.get(at.slot as usize)?;
-        (entry.generation == at.tag >> 1).then_some(entry)
+        (entry.generation == at.generation()).then_some(entry)
+    }
+
+    fn get_mut(&mut self, at: FlowRef) -> Option<&mut Entry<M>> {
+        let entry = self.entries.get_mut(at.slot as usize)?;
+        (entry.generation == at.generation()).then_some(entry)
     }
 
     fn reference(&self, place: Place) -> FlowRef {
         FlowRef::new(self.entries[place.slot() as usize].generation, place)
     }
 
-    #[inline]
+    #[inline(always)]
     fn place(&self, key: &FlowKey) -> Option<Place> {
         let is_here = |place: &Place| self.entries[place.slot() as usize].has(place.side(), key);
-        self.index.find(self.hasher.hash_one(key), is_here).copied()
+        self.index.find(key.hash_with(&self.hasher), is_here).copied()
     }
 
     fn holder(&self, owner: ResourceRef, after: &FiveTuple) -> Option<Holder> {
-        self.leases
-            .holder(owner, after, |holder| binding_of(&self.entries, holder))
-    }
-
-    /// Refuses if the entry at a place keeps a key from being the responder's of another.
-    fn obstacle(&self, own: Option<u32>, place: Option<Place>) -> Result<(), CommitError> {
-        let Some(place) = place.filter(|place| Some(place.slot()) != own) else {
-            return Ok(());
-        };
-        let entry = &self.entries[place.slot() as usize];
-        let gives_way = entry.fate == Fate::Refused
-            || entry.is_over(self.now)
-            || place.side() == Side::Responder && entry.has_lapsed(self.now);
-        gives_way.then_some(()).ok_or(CommitError::Collision)
-    }
-
-    fn lease_obstacle(&self, own: Option<u32>, binding: &Binding) -> Result<(), CommitError> {
-        let holder = self.holder(binding.owner, &binding.after);
-        let free = holder.is_none_or(|holder| {
-            Some(holder.slot) == own || self.entries[holder.slot as usize].is_due(self.now)
-        });
-        free.then_some(()).ok_or(CommitError::Collision)
-    }
-
-    /// Makes a key free that is not an obstacle.
-    fn clear_key(&mut self, own: Option<u32>, key: &FlowKey) {
-        let Some(place) = self.place(key).filter(|place| Some(place.slot()) != own) else {
-            return;
-        };
-        let slot = place.slot();
-        if self.entries[slot as usize].fate == Fate::Refused && !self.entries[slot as usize].is_over(self.now)
-        {
-            self.end_slot(slot, EndReason::Displaced);
-        } else if self.outlast(slot) {
-            self.move_responder(slot, None);
-        }
-    }
-
-    /// Makes a lease free that is not an obstacle.
-    fn clear_lease(&mut self, own: u32, binding: &Binding) {
-        if let Some(holder) = self.holder(binding.owner, &binding.after)
-            && holder.slot != own
-        {
-            self.outlast(holder.slot);
-        }
+        self.leases.holder(owner, after, |holder| binding_of(&self.entries, holder))
     }
 
     /// Does what an entry's silence has brought about; false when that is its end.
@@ -603,17 +353,16 @@ impl<M: Default> Flows<M> {
             self.end_slot(slot, EndReason::TimedOut);
             return false;
         }
-        if entry.is_due(self.now) {
-            self.lapse(slot);
-        }
+        self.weaken(slot);
         true
     }
 
-    fn lapse(&mut self, slot: u32) {
-        self.release_leases(slot);
-        let connection = &mut self.entries[slot as usize].connection;
-        connection.lapsed = true;
-        connection.enter(connection.tcp, connection.phase);
+    /// Takes from a connection what its silence has cost it.
+    fn weaken(&mut self, slot: u32) {
+        let entry = &mut self.entries[slot as usize];
+        if entry.is_due(self.now) && entry.connection.outlast(self.now) {
+            self.release_leases(slot);
+        }
     }
 
     fn insert(&mut self, key: FlowKey, fate: Fate) -> u32 {
@@ -647,20 +396,18 @@ impl<M: Default> Flows<M> {
 
     fn index_key(&mut self, key: &FlowKey, place: Place) {
         let (hasher, entries) = (&self.hasher, &self.entries);
-        self.index.insert_unique(hasher.hash_one(key), place, |place| {
-            hasher.hash_one(entries[place.slot() as usize].key(place.side()))
+        self.index.insert_unique(key.hash_with(hasher), place, |place| {
+            entries[place.slot() as usize].key(place.side()).hash_with(hasher)
         });
     }
 
     fn unindex(&mut self, key: &FlowKey, place: Place) {
-        if let Ok(found) = self
-            .index
-            .find_entry(self.hasher.hash_one(key), |other| *other == place)
-        {
+        if let Ok(found) = self.index.find_entry(key.hash_with(&self.hasher), |other| *other == place) {
             found.remove();
         }
     }
 
+    /// Makes an entry answer under this key.
     fn move_responder(&mut self, slot: u32, to: Option<FlowKey>) {
         let connection = &mut self.entries[slot as usize].connection;
         let initiator = connection.initiator;
@@ -668,6 +415,7 @@ impl<M: Default> Flows<M> {
         if from == to {
             return;
         }
+        connection.revise();
         let place = Place::new(slot, Side::Responder);
         if let Some(from) = from {
             self.unindex(&from, place);
@@ -749,69 +497,6 @@ impl<M: Default> Flows<M> {
     }
 }
 
-impl<M> Entry<M> {
-    fn has(&self, side: Side, key: &FlowKey) -> bool {
-        match side {
-            Side::Initiator => self.connection.initiator == *key,
-            Side::Responder => self.connection.responder.as_ref() == Some(key),
-        }
-    }
-
-    /// The key of a side that is in the index.
-    fn key(&self, side: Side) -> FlowKey {
-        match side {
-            Side::Initiator => self.connection.initiator,
-            Side::Responder => self.connection.responder.unwrap_or(self.connection.initiator),
-        }
-    }
-
-    /// Whether silence has brought something about: the end or a lapse.
-    fn is_due(&self, now: Time) -> bool {
-        self.connection.silence(now) >= self.connection.patience
-    }
-
-    fn is_over(&self, now: Time) -> bool {
-        if self.fate == Fate::Refused {
-            self.is_due(now)
-        } else {
-            self.connection.is_over(now)
-        }
-    }
-
-    fn has_lapsed(&self, now: Time) -> bool {
-        self.connection.lapsed || self.is_due(now)
-    }
-}
-
-impl FlowRef {
-    const fn new(generation: u32, place: Place) -> Self {
-        Self {
-            slot: place.slot(),
-            tag: generation << 1 | place.0 & 1,
-        }
-    }
-}
-
-impl Place {
-    const fn new(slot: u32, side: Side) -> Self {
-        Self(slot << 1 | side.index() as u32)
-    }
-
-    const fn slot(self) -> u32 {
-        self.0 >> 1
-    }
-
-    const fn side(self) -> Side {
-        side_of(self.0)
-    }
-}
-
-impl fmt::Debug for FlowRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FlowRef({}.{} {:?})", self.slot, self.tag >> 1, self.side())
-    }
-}
-
 impl<M> fmt::Debug for Flows<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Flows")
@@ -820,25 +505,6 @@ impl<M> fmt::Debug for Flows<M> {
             .field("refused", &self.refused)
             .field("capacity", &self.capacity)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for CommitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Collision => "the responder's key or a lease belongs to another connection",
-            Self::Full => "the flow table is full",
-        })
-    }
-}
-
-impl std::error::Error for CommitError {}
-
-const fn side_of(tag: u32) -> Side {
-    if tag & 1 == 0 {
-        Side::Initiator
-    } else {
-        Side::Responder
     }
 }
 

@@ -20,9 +20,10 @@ pub(crate) struct Holder {
 
 /// The leases of all connections, and how many there are towards each destination.
 ///
-/// Shape: holds positions only; `resolve` leads from a holder to its binding.
+/// Shape: holds positions only; `resolve` leads from a holder to its binding. The hashes are kept, so that growing
+/// does not go through all bindings.
 pub(crate) struct Leases {
-    holders: HashTable<Holder>,
+    holders: HashTable<(u64, Holder)>,
     destinations: HashTable<Destination>,
     hasher: FixedState,
 }
@@ -44,11 +45,7 @@ struct Destination {
 
 impl Leases {
     pub(crate) const fn new(hasher: FixedState) -> Self {
-        Self {
-            holders: HashTable::new(),
-            destinations: HashTable::new(),
-            hasher,
-        }
+        Self { holders: HashTable::new(), destinations: HashTable::new(), hasher }
     }
 
     /// Who has the lease.
@@ -58,19 +55,20 @@ impl Leases {
         after: &FiveTuple,
         resolve: impl Fn(Holder) -> &'a Binding,
     ) -> Option<Holder> {
-        let has = |holder: &Holder| {
-            let binding = resolve(*holder);
-            binding.after == *after && binding.owner == owner
+        let hash = self.hash(owner, after);
+        let has = |(theirs, holder): &(u64, Holder)| {
+            *theirs == hash && {
+                let binding = resolve(*holder);
+                binding.after == *after && binding.owner == owner
+            }
         };
-        self.holders.find(self.hash(owner, after), has).copied()
+        self.holders.find(hash, has).map(|(_, holder)| *holder)
     }
 
     /// How many leases `owner` has towards the destination of `after`, from its source address.
     pub(crate) fn towards(&self, owner: ResourceRef, after: &FiveTuple) -> u32 {
         let towards = Towards::of(owner, after);
-        self.destinations
-            .find(self.hasher.hash_one(towards), |at| at.towards == towards)
-            .map_or(0, |at| at.leases)
+        self.destinations.find(self.hasher.hash_one(towards), |at| at.towards == towards).map_or(0, |at| at.leases)
     }
 
     /// Gives the lease of a holder's binding to it, unless it is taken.
@@ -80,18 +78,11 @@ impl Leases {
             return;
         }
         let hash = self.hash(owner, &after);
+        self.holders.insert_unique(hash, (hash, holder), |(hash, _)| *hash);
         let hasher = &self.hasher;
-        self.holders.insert_unique(hash, holder, |other| {
-            let binding = resolve(*other);
-            hash_lease(hasher, binding.owner, &binding.after)
-        });
         let towards = Towards::of(owner, &after);
         self.destinations
-            .entry(
-                hasher.hash_one(towards),
-                |at| at.towards == towards,
-                |at| hasher.hash_one(at.towards),
-            )
+            .entry(hasher.hash_one(towards), |at| at.towards == towards, |at| hasher.hash_one(at.towards))
             .or_insert(Destination { towards, leases: 0 })
             .get_mut()
             .leases += 1;
@@ -100,14 +91,12 @@ impl Leases {
     /// Takes the lease of a holder's binding from it, if it has it.
     pub(crate) fn release(&mut self, holder: Holder, binding: &Binding) {
         let hash = self.hash(binding.owner, &binding.after);
-        let Ok(held) = self.holders.find_entry(hash, |other| *other == holder) else {
+        let Ok(held) = self.holders.find_entry(hash, |(_, other)| *other == holder) else {
             return;
         };
         held.remove();
         let towards = Towards::of(binding.owner, &binding.after);
-        let counted = self
-            .destinations
-            .find_entry(self.hasher.hash_one(towards), |at| at.towards == towards);
+        let counted = self.destinations.find_entry(self.hasher.hash_one(towards), |at| at.towards == towards);
         if let Ok(mut at) = counted {
             at.get_mut().leases -= 1;
             if at.get().leases == 0 {
@@ -117,25 +106,15 @@ impl Leases {
     }
 
     fn hash(&self, owner: ResourceRef, after: &FiveTuple) -> u64 {
-        hash_lease(&self.hasher, owner, after)
+        let mut state = self.hasher.build_hasher();
+        owner.hash(&mut state);
+        hash_tuple(after, 0, &mut state);
+        state.finish()
     }
 }
 
 impl Towards {
     const fn of(owner: ResourceRef, after: &FiveTuple) -> Self {
-        Self {
-            owner,
-            src: after.src,
-            dst: after.dst,
-            dst_port: after.dst_port,
-            protocol: after.protocol,
-        }
+        Self { owner, src: after.src, dst: after.dst, dst_port: after.dst_port, protocol: after.protocol }
     }
-}
-
-fn hash_lease(hasher: &FixedState, owner: ResourceRef, after: &FiveTuple) -> u64 {
-    let mut state = hasher.build_hasher();
-    owner.hash(&mut state);
-    hash_tuple(after, 0, &mut state);
-    state.finish()
 }

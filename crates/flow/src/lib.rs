@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod connection;
+mod entry;
 mod expiry;
 mod flows;
 mod key;
@@ -9,6 +10,7 @@ mod leases;
 mod tcp;
 
 pub use connection::{Agreement, Binding, Connection, Counts, MAX_BINDINGS, MAX_TRACKED, Timeouts};
-pub use flows::{CommitError, EndReason, Ended, FlowRef, Flows, FlowsConfig};
+pub use entry::{EndReason, Ended, FlowRef};
+pub use flows::{CommitError, Flows, FlowsConfig};
 pub use key::{FlowKey, Side};
 pub use tcp::TcpState;

@@ -55,8 +55,17 @@ impl TcpState {
     ///
     /// A SYN reopens what is over (RFC 9293 §3.6.1, RFC 6191) and, coming from the other side, what was only ever a stray
     /// packet: its sender has to be judged as an initiator.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn after(self, from: Side, flags: TcpFlags) -> Option<Self> {
+        const SIGNALS: u8 = TcpFlags::SYN.0 | TcpFlags::FIN.0 | TcpFlags::RST.0;
+        // Nearly every packet.
+        if matches!(self, Self::Established | Self::NotTcp) && flags.0 & SIGNALS == 0 {
+            return Some(self);
+        }
+        self.after_rare(from, flags)
+    }
+
+    const fn after_rare(self, from: Side, flags: TcpFlags) -> Option<Self> {
         let sign = Sign::of(flags);
         Some(match (self, sign) {
             (Self::NotTcp, _) => Self::NotTcp,
@@ -111,6 +120,128 @@ impl Sign {
             Self::Ack
         } else {
             Self::Nothing
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every state, and what each packet makes of it; `new` is another connection.
+    ///
+    /// Columns: the packet's sender and flags (`SA` for SYN and ACK, `0` for none of these).
+    const TABLE: &str = "
+        state   i:S  i:SA i:A  i:F  i:R  i:0  r:S  r:SA r:A  r:F  r:R  r:0
+        not     not  not  not  not  not  not  not  not  not  not  not  not
+        sent    sent sent sent sent shut sent rcvd rcvd sent sent shut sent
+        rcvd    rcvd rcvd est  hc-i shut rcvd rcvd rcvd rcvd hc-r shut rcvd
+        join    sent join join join shut join new  rcvd est  hc-r shut est
+        est     est  est  est  hc-i shut est  est  est  est  hc-r shut est
+        hc-i    hc-i hc-i hc-i hc-i shut hc-i hc-i hc-i hc-i clo  shut hc-i
+        hc-r    hc-r hc-r hc-r clo  shut hc-r hc-r hc-r hc-r hc-r shut hc-r
+        clo     new  clo  clo  clo  shut clo  new  clo  clo  clo  shut clo
+        shut    new  shut shut shut shut shut new  shut shut shut shut shut
+    ";
+
+    fn state(name: &str) -> Option<TcpState> {
+        Some(match name {
+            "not" => TcpState::NotTcp,
+            "sent" => TcpState::SynSent,
+            "rcvd" => TcpState::SynReceived,
+            "join" => TcpState::Joined,
+            "est" => TcpState::Established,
+            "hc-i" => TcpState::HalfClosed(Side::Initiator),
+            "hc-r" => TcpState::HalfClosed(Side::Responder),
+            "clo" => TcpState::Closing,
+            "shut" => TcpState::Closed,
+            "new" => return None,
+            other => panic!("no state {other}"),
+        })
+    }
+
+    /// The column of a flag byte, by bits as on the wire.
+    fn column(flags: u8) -> &'static str {
+        let (fin, syn, rst, ack) = (flags & 1 > 0, flags & 2 > 0, flags & 4 > 0, flags & 16 > 0);
+        match (rst, syn, fin, ack) {
+            (true, _, _, _) => "R",
+            (_, true, true, _) => "0",
+            (_, true, _, true) => "SA",
+            (_, true, _, _) => "S",
+            (_, _, true, _) => "F",
+            (_, _, _, true) => "A",
+            _ => "0",
+        }
+    }
+
+    #[test]
+    fn every_state_takes_every_flag_byte_from_every_side() {
+        let mut rows = TABLE.lines().map(str::trim).filter(|line| !line.is_empty());
+        let header: Vec<_> = rows.next().unwrap().split_whitespace().skip(1).collect();
+        let mut seen = 0;
+        for row in rows {
+            let cells: Vec<_> = row.split_whitespace().collect();
+            let before = state(cells[0]).unwrap();
+            for (side, letter) in [(Side::Initiator, "i"), (Side::Responder, "r")] {
+                for flags in 0..=u8::MAX {
+                    let column = format!("{letter}:{}", column(flags));
+                    let at = header.iter().position(|name| *name == column).unwrap();
+                    let after = before.after(side, TcpFlags(flags));
+                    assert_eq!(after, state(cells[at + 1]), "{before:?} {column} {flags:#04x}");
+                    seen += 1;
+                }
+            }
+        }
+        assert_eq!(seen, 9 * 2 * 256);
+    }
+
+    #[test]
+    fn the_first_packet_says_whether_the_start_was_seen() {
+        for flags in 0..=u8::MAX {
+            let expected = match column(flags) {
+                "S" => TcpState::SynSent,
+                "R" => TcpState::Closed,
+                _ => TcpState::Joined,
+            };
+            assert_eq!(TcpState::first(TcpFlags(flags)), expected, "{flags:#04x}");
+            assert_eq!(TcpState::opens(TcpFlags(flags)), column(flags) == "S");
+        }
+    }
+
+    /// Runs `i:S r:SA …` from the first packet on.
+    fn run(packets: &str) -> Option<TcpState> {
+        let parse = |packet: &str| {
+            let (side, flags) = packet.split_once(':').unwrap();
+            let bits = flags.chars().map(|flag| match flag {
+                'F' => 1,
+                'S' => 2,
+                'R' => 4,
+                'A' => 16,
+                other => panic!("no flag {other}"),
+            });
+            let side = if side == "i" { Side::Initiator } else { Side::Responder };
+            (side, TcpFlags(bits.sum()))
+        };
+        let mut packets = packets.split_whitespace().map(parse);
+        let first = TcpState::first(packets.next().unwrap().1);
+        packets.try_fold(first, |state, (side, flags)| state.after(side, flags))
+    }
+
+    #[test]
+    fn the_usual_lives_of_a_connection() {
+        for (packets, end) in [
+            ("i:S r:SA i:A", "est"),
+            ("i:S r:S i:SA r:SA i:A", "est"),
+            ("i:S r:SA i:A i:FA r:A", "hc-i"),
+            ("i:S r:SA i:A i:FA r:A r:A i:A r:FA i:A", "clo"),
+            ("i:S r:SA i:A r:FA i:FA r:A", "clo"),
+            ("i:S r:RA", "shut"),
+            ("i:S r:SA i:A r:R i:S", "new"),
+            ("i:A r:A", "est"),
+            ("i:A i:A i:A", "join"),
+            ("i:S i:S i:A", "sent"),
+        ] {
+            assert_eq!(run(packets), state(end), "{packets}");
         }
     }
 }

@@ -11,9 +11,7 @@
 
 use std::error::Error;
 
-use vpc_io::{
-    Backend, Budget, InterfaceName, Link, NetNs, Poller, Received, TrainPool, Tun, TunConfig, Writer,
-};
+use vpc_io::{Backend, Budget, InterfaceName, Link, NetNs, Poller, Received, TrainPool, Tun, TunConfig, Writer};
 use vpc_packet::PacketBuf;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -21,13 +19,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (Some(left), Some(right)) = (arguments.next(), arguments.next()) else {
         return Err("usage: pump NAMESPACE NAMESPACE [vnet|plain]".into());
     };
-    let backend = arguments
-        .next()
-        .map_or(Ok(Backend::default()), |text| text.parse())?;
-    let config = TunConfig {
-        backend,
-        ..TunConfig::new(InterfaceName::new("pump0")?)
-    };
+    let backend = arguments.next().map_or(Ok(Backend::default()), |text| text.parse())?;
+    let config = TunConfig { backend, ..TunConfig::new(InterfaceName::new("pump0")?) };
     let open = |name: &str| -> Result<Writer, Box<dyn Error>> {
         let ns = NetNs::open(&name.parse()?)?;
         Ok(Writer::new(Link::Tun(Tun::open(&ns, &config)?)))
@@ -44,17 +37,10 @@ fn pump(mut links: [Writer; 2]) -> Result<(), Box<dyn Error>> {
         poller.wait(None)?;
         for event in poller.events() {
             let [left, right] = &mut links;
-            let (from, to) = if event.token == 0 {
-                (left, right)
-            } else {
-                (right, left)
-            };
+            let (from, to) = if event.token == 0 { (left, right) } else { (right, left) };
             let mut budget = Budget::default();
             while from.recv(&mut packet)? == Received::Packet {
-                let (bytes, header) = (
-                    packet.len(),
-                    vpc_packet::parse(&packet).map_or(0, |p| p.packet.header_len()),
-                );
+                let (bytes, header) = (packet.len(), vpc_packet::parse(&packet).map_or(0, |p| p.packet.header_len()));
                 to.push(&mut pool, &mut packet, header)?;
                 if !budget.spend(bytes) {
                     break;

@@ -38,11 +38,7 @@ impl Writer {
     /// Puts a writer in front of `link`.
     #[must_use]
     pub const fn new(link: Link) -> Self {
-        Self {
-            link,
-            train: None,
-            merged: 0,
-        }
+        Self { link, train: None, merged: 0 }
     }
 
     /// The link. What is sent by it directly overtakes a waiting train.
@@ -78,17 +74,8 @@ impl Writer {
     ///
     /// Shape: as [`Link::send`]. What is lost is counted by the link.
     /// Errors: the link is broken for good; a waiting train is lost with it.
-    pub fn push(
-        &mut self,
-        pool: &mut TrainPool,
-        packet: &mut PacketBuf,
-        header_length: u16,
-    ) -> Result<(), LinkError> {
-        let datagram = if self.link.offloads().udp {
-            Datagram::of(packet)
-        } else {
-            None
-        };
+    pub fn push(&mut self, pool: &mut TrainPool, packet: &mut PacketBuf, header_length: u16) -> Result<(), LinkError> {
+        let datagram = if self.link.offloads().udp { Datagram::of(packet) } else { None };
         let Some(datagram) = datagram else {
             self.flush(pool)?;
             return self.send(packet, header_length);
@@ -164,11 +151,7 @@ impl Train {
     fn start(mut buffer: PacketBuf, packet: &PacketBuf, first: Datagram) -> Self {
         buffer.set_packet(packet.bytes());
         buffer.offload = packet.offload;
-        Self {
-            packet: buffer,
-            first,
-            segments: 1,
-        }
+        Self { packet: buffer, first, segments: 1 }
     }
 
     fn append(&mut self, packet: &PacketBuf, datagram: &Datagram) -> Appended {
@@ -185,11 +168,7 @@ impl Train {
         let full = datagram.payload < self.first.payload
             || self.segments == MAX_SEGMENTS
             || length + self.first.payload > MAX_PACKET;
-        if full {
-            Appended::AndFull
-        } else {
-            Appended::AndOpen
-        }
+        if full { Appended::AndFull } else { Appended::AndOpen }
     }
 
     /// Whether segmentation would give `packet` the headers it has.
@@ -228,15 +207,10 @@ impl Train {
         put(bytes, start + 4, udp_length);
         let pseudo = self.first.ip.pseudo_sum(bytes, udp_length).fold();
         put(bytes, start + 6, pseudo);
-        self.packet.offload.partial = Some(PartialChecksum {
-            start: u16::try_from(start).unwrap_or_default(),
-            offset: CHECKSUM_OFFSET,
-        });
-        self.packet.offload.gso = Some(Gso {
-            kind: GsoKind::Udp,
-            size: u16::try_from(self.first.payload).unwrap_or(u16::MAX),
-            ecn: false,
-        });
+        self.packet.offload.partial =
+            Some(PartialChecksum { start: u16::try_from(start).unwrap_or_default(), offset: CHECKSUM_OFFSET });
+        self.packet.offload.gso =
+            Some(Gso { kind: GsoKind::Udp, size: u16::try_from(self.first.payload).unwrap_or(u16::MAX), ecn: false });
     }
 
     fn header_length(&self) -> u16 {
@@ -294,10 +268,7 @@ impl Datagram {
                 }
             }
         }
-        Some(Self {
-            ip,
-            payload: udp.len() - UDP_HEADER,
-        })
+        Some(Self { ip, payload: udp.len() - UDP_HEADER })
     }
 
     const fn header(&self) -> usize {
@@ -341,10 +312,7 @@ impl Ip {
             Self::V4 { .. } => bytes.get(12..20),
             Self::V6 => bytes.get(8..40),
         };
-        Sum::new()
-            .bytes(addresses.unwrap_or_default())
-            .word(u16::from(UDP))
-            .word(length)
+        Sum::new().bytes(addresses.unwrap_or_default()).word(u16::from(UDP)).word(length)
     }
 }
 

@@ -18,13 +18,7 @@ pub enum LinkDrop {
 
 impl LinkDrop {
     /// Every reason, in the order of [`Counters::drops`].
-    pub const ALL: [Self; 5] = [
-        Self::Injected,
-        Self::Down,
-        Self::Full,
-        Self::Malformed,
-        Self::Refused,
-    ];
+    pub const ALL: [Self; 5] = [Self::Injected, Self::Down, Self::Full, Self::Malformed, Self::Refused];
 
     /// The reason as metrics and logs spell it.
     #[must_use]
@@ -80,9 +74,7 @@ impl Counters {
 
     /// Segments dropped, by reason.
     pub fn drops(&self) -> impl Iterator<Item = (LinkDrop, u64)> {
-        LinkDrop::ALL
-            .into_iter()
-            .map(|reason| (reason, self.dropped(reason)))
+        LinkDrop::ALL.into_iter().map(|reason| (reason, self.dropped(reason)))
     }
 
     #[inline]

@@ -46,10 +46,7 @@ impl Memory {
     /// This end carrying no more than `offloads`: what it sends besides is finished in software, as by a TUN.
     #[must_use]
     pub fn with_offloads(self, offloads: Offloads) -> Self {
-        Self {
-            offloads: offloads.and(Offloads::ALL),
-            ..self
-        }
+        Self { offloads: offloads.and(Offloads::ALL), ..self }
     }
 
     /// What this end sends unfinished.
@@ -130,11 +127,7 @@ struct Packets {
 impl Queue {
     fn new(capacity: usize) -> io::Result<Self> {
         let readable = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self {
-            packets: Mutex::default(),
-            capacity,
-            readable,
-        })
+        Ok(Self { packets: Mutex::default(), capacity, readable })
     }
 
     fn push(&self, packet: &PacketBuf) -> bool {
@@ -188,11 +181,7 @@ mod tests {
         let mut first = PacketBuf::from_packet(&[0x45; 60]);
         first.offload = Offload {
             partial: Some(PartialChecksum { start: 20, offset: 6 }),
-            gso: Some(Gso {
-                kind: GsoKind::Udp,
-                size: 8,
-                ecn: false,
-            }),
+            gso: Some(Gso { kind: GsoKind::Udp, size: 8, ecn: false }),
         };
         assert_eq!(left.send(&mut first.clone()), Sent::Accepted);
         assert_eq!(left.send(&mut PacketBuf::from_packet(&[2; 40])), Sent::Accepted);
@@ -201,10 +190,7 @@ mod tests {
         assert_eq!(right.recv(&mut packet), Received::Packet);
         assert_eq!((packet.bytes(), packet.offload), (first.bytes(), first.offload));
         assert_eq!(right.recv(&mut packet), Received::Packet);
-        assert_eq!(
-            (packet.bytes(), packet.offload),
-            (&[2; 40][..], Offload::default())
-        );
+        assert_eq!((packet.bytes(), packet.offload), (&[2; 40][..], Offload::default()));
         assert_eq!(right.recv(&mut packet), Received::Empty);
         assert_eq!(left.recv(&mut packet), Received::Empty);
         assert_eq!(right.counters().rx, left.counters().tx);

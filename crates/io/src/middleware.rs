@@ -30,9 +30,7 @@ impl Probability {
         }
         // Exact for 0 and 1; at most 2^32, so nothing is cut.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        Ok(Self {
-            hits: (value * 4_294_967_296.0) as u64,
-        })
+        Ok(Self { hits: (value * 4_294_967_296.0) as u64 })
     }
 }
 

@@ -36,12 +36,7 @@ impl NetNsName {
     /// Errors: [`NetNsError::BadName`] when it is empty, longer than 255 bytes, `.` or `..`, or has a slash,
     /// white space or a control character in it.
     pub fn new(name: &str) -> Result<Self, NetNsError> {
-        let refuse = |why| {
-            Err(NetNsError::BadName {
-                name: name.to_owned(),
-                why,
-            })
-        };
+        let refuse = |why| Err(NetNsError::BadName { name: name.to_owned(), why });
         if name.is_empty() {
             return refuse("it is empty");
         }
@@ -51,10 +46,7 @@ impl NetNsName {
         if name == "." || name == ".." {
             return refuse("it means a directory");
         }
-        if name
-            .chars()
-            .any(|c| c == '/' || c.is_whitespace() || c.is_control())
-        {
+        if name.chars().any(|c| c == '/' || c.is_whitespace() || c.is_control()) {
             return refuse("it has a slash, white space or a control character in it");
         }
         Ok(Self(name.to_owned()))
@@ -99,9 +91,7 @@ pub enum NetNsError {
         why: &'static str,
     },
     /// A namespace of that name exists already.
-    #[error(
-        "network namespace {name} exists already; delete it with `ip netns delete {name}` or choose another name"
-    )]
+    #[error("network namespace {name} exists already; delete it with `ip netns delete {name}` or choose another name")]
     Taken {
         /// The name.
         name: NetNsName,
@@ -139,10 +129,7 @@ impl NetNsError {
         let doing = doing.into();
         match errno {
             Errno::PERM | Errno::ACCESS => Self::NotPermitted { doing },
-            other => Self::Os {
-                doing,
-                source: other.into(),
-            },
+            other => Self::Os { doing, source: other.into() },
         }
     }
 }
@@ -163,11 +150,7 @@ impl NetNs {
     pub fn create(name: &NetNsName) -> Result<Self, NetNsError> {
         prepare_directory()?;
         let path = name.path();
-        match rustix::fs::open(
-            &path,
-            OFlags::RDONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC,
-            Mode::empty(),
-        ) {
+        match rustix::fs::open(&path, OFlags::RDONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC, Mode::empty()) {
             Ok(_placeholder) => {}
             Err(Errno::EXIST) => return Err(NetNsError::Taken { name: name.clone() }),
             Err(errno) => return Err(NetNsError::os(format!("create {}", path.display()), errno)),
@@ -197,29 +180,18 @@ impl NetNs {
             Err(Errno::NOENT) => return Err(NetNsError::Absent { name: name.clone() }),
             Err(errno) => return Err(NetNsError::os(format!("open {}", path.display()), errno)),
         };
-        let stat =
-            rustix::fs::fstatfs(&fd).map_err(|e| NetNsError::os(format!("look at {}", path.display()), e))?;
+        let stat = rustix::fs::fstatfs(&fd).map_err(|e| NetNsError::os(format!("look at {}", path.display()), e))?;
         if u64::try_from(stat.f_type) != Ok(NSFS_MAGIC) {
             return Err(NetNsError::NotANamespace { name: name.clone() });
         }
-        Ok(Self {
-            fd,
-            label: name.to_string(),
-        })
+        Ok(Self { fd, label: name.to_string() })
     }
 
     /// The namespace of the calling thread.
     pub fn current() -> Result<Self, NetNsError> {
-        let fd = rustix::fs::open(
-            "/proc/thread-self/ns/net",
-            OFlags::RDONLY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )
-        .map_err(|e| NetNsError::os("open /proc/thread-self/ns/net", e))?;
-        Ok(Self {
-            fd,
-            label: "(current)".to_owned(),
-        })
+        let fd = rustix::fs::open("/proc/thread-self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|e| NetNsError::os("open /proc/thread-self/ns/net", e))?;
+        Ok(Self { fd, label: "(current)".to_owned() })
     }
 
     /// Makes a namespace without a name, gone when the last handle on it is dropped.
@@ -229,10 +201,7 @@ impl NetNs {
             Self::current()
         })
         .and_then(|inner| inner)
-        .map(|ns| Self {
-            label: "(scratch)".to_owned(),
-            ..ns
-        })
+        .map(|ns| Self { label: "(scratch)".to_owned(), ..ns })
     }
 
     /// Removes the name; the namespace itself goes with its last user.
@@ -255,15 +224,11 @@ impl NetNs {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(source) => {
-                return Err(NetNsError::Os {
-                    doing: format!("list {DIRECTORY}"),
-                    source,
-                });
+                return Err(NetNsError::Os { doing: format!("list {DIRECTORY}"), source });
             }
         };
-        let mut names: Vec<NetNsName> = entries
-            .filter_map(|entry| NetNsName::new(entry.ok()?.file_name().to_str()?).ok())
-            .collect();
+        let mut names: Vec<NetNsName> =
+            entries.filter_map(|entry| NetNsName::new(entry.ok()?.file_name().to_str()?).ok()).collect();
         names.sort();
         Ok(names)
     }
@@ -289,10 +254,7 @@ impl NetNs {
             doing: format!("copy the handle of network namespace {}", self.label),
             source,
         })?;
-        Ok(Self {
-            fd,
-            label: self.label.clone(),
-        })
+        Ok(Self { fd, label: self.label.clone() })
     }
 }
 
@@ -313,10 +275,7 @@ fn on_fresh_thread<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, NetNsE
         let thread = std::thread::Builder::new()
             .name("netns".to_owned())
             .spawn_scoped(scope, work)
-            .map_err(|source| NetNsError::Os {
-                doing: "start a thread".to_owned(),
-                source,
-            })?;
+            .map_err(|source| NetNsError::Os { doing: "start a thread".to_owned(), source })?;
         thread.join().map_err(|panic| std::panic::resume_unwind(panic))
     })
 }
@@ -328,22 +287,13 @@ fn prepare_directory() -> Result<(), NetNsError> {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(errno) => return Err(NetNsError::os(format!("create {DIRECTORY}"), errno)),
     }
-    let directory = rustix::fs::open(
-        DIRECTORY,
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .map_err(|e| NetNsError::os(format!("open {DIRECTORY}"), e))?;
+    let directory = rustix::fs::open(DIRECTORY, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|e| NetNsError::os(format!("open {DIRECTORY}"), e))?;
     // Two processes doing the next steps at once would stack two mounts, hiding each other's names;
     // iproute2 takes the same lock. Closing the descriptor gives it back.
     rustix::fs::flock(&directory, FlockOperation::LockExclusive)
         .map_err(|e| NetNsError::os(format!("lock {DIRECTORY}"), e))?;
-    let share = || {
-        rustix::mount::mount_change(
-            DIRECTORY,
-            MountPropagationFlags::SHARED | MountPropagationFlags::REC,
-        )
-    };
+    let share = || rustix::mount::mount_change(DIRECTORY, MountPropagationFlags::SHARED | MountPropagationFlags::REC);
     match share() {
         Ok(()) => Ok(()),
         Err(Errno::INVAL) => rustix::mount::mount_bind_recursive(DIRECTORY, DIRECTORY)
@@ -359,20 +309,11 @@ mod tests {
 
     #[test]
     fn a_name_is_one_printable_path_component() {
-        for good in [
-            "a",
-            "i-0123456789abcdef0",
-            "vpcd",
-            "ünder_score.x",
-            &"n".repeat(255),
-        ] {
+        for good in ["a", "i-0123456789abcdef0", "vpcd", "ünder_score.x", &"n".repeat(255)] {
             assert_eq!(NetNsName::new(good).unwrap().as_str(), good);
         }
         for bad in ["", ".", "..", "a/b", "a b", "a\n", "a\0b", &"n".repeat(256)] {
-            assert!(
-                matches!(NetNsName::new(bad), Err(NetNsError::BadName { .. })),
-                "{bad:?}"
-            );
+            assert!(matches!(NetNsName::new(bad), Err(NetNsError::BadName { .. })), "{bad:?}");
         }
     }
 

@@ -37,10 +37,7 @@ pub enum PollError {
 
 impl PollError {
     fn os(doing: &'static str) -> impl Fn(Errno) -> Self {
-        move |errno| Self::Os {
-            doing,
-            source: errno.into(),
-        }
+        move |errno| Self::Os { doing, source: errno.into() }
     }
 }
 
@@ -76,15 +73,11 @@ impl Poller {
     /// An empty set.
     pub fn new() -> Result<Self, PollError> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(PollError::os("make an epoll set"))?;
-        let waker = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(PollError::os("make an eventfd"))?;
+        let waker =
+            eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(PollError::os("make an eventfd"))?;
         epoll::add(&epoll, &waker, EventData::new_u64(WAKER), EventFlags::IN)
             .map_err(PollError::os("wait for the waker"))?;
-        Ok(Self {
-            epoll,
-            waker: Arc::new(waker),
-            events: Vec::with_capacity(AT_ONCE),
-        })
+        Ok(Self { epoll, waker: Arc::new(waker), events: Vec::with_capacity(AT_ONCE) })
     }
 
     /// Waits for `source` to become readable, reporting it as `token`.
@@ -96,8 +89,7 @@ impl Poller {
 
     /// Changes the token of `source`.
     pub fn modify(&self, source: impl AsFd, token: u64) -> Result<(), PollError> {
-        epoll::modify(&self.epoll, source, data(token)?, EventFlags::IN)
-            .map_err(PollError::os("change a link's token"))
+        epoll::modify(&self.epoll, source, data(token)?, EventFlags::IN).map_err(PollError::os("change a link's token"))
     }
 
     /// Stops waiting for `source`. Closing the last copy of a descriptor removes it too.
@@ -108,9 +100,7 @@ impl Poller {
     /// A handle to end [`Poller::wait`] from another thread.
     #[must_use]
     pub fn waker(&self) -> Waker {
-        Waker {
-            eventfd: Arc::clone(&self.waker),
-        }
+        Waker { eventfd: Arc::clone(&self.waker) }
     }
 
     /// Waits until something is readable, a waker is used, or `timeout` has passed (`None`: for ever).
@@ -185,9 +175,7 @@ impl Budget {
     #[inline]
     pub fn spend(&mut self, bytes: usize) -> bool {
         self.packets = self.packets.saturating_sub(1);
-        self.bytes = self
-            .bytes
-            .saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX));
+        self.bytes = self.bytes.saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX));
         self.packets > 0 && self.bytes > 0
     }
 }
@@ -195,10 +183,7 @@ impl Budget {
 impl Default for Budget {
     /// 64 packets or 1 MiB, whichever is spent first.
     fn default() -> Self {
-        Self {
-            packets: 64,
-            bytes: 1 << 20,
-        }
+        Self { packets: 64, bytes: 1 << 20 }
     }
 }
 
@@ -224,14 +209,7 @@ mod tests {
         poller.add(&source, 7).unwrap();
         for _ in 0..2 {
             poller.wait(Some(Duration::ZERO)).unwrap();
-            assert_eq!(
-                poller.events(),
-                [Event {
-                    token: 7,
-                    readable: true,
-                    gone: false
-                }]
-            );
+            assert_eq!(poller.events(), [Event { token: 7, readable: true, gone: false }]);
         }
         rustix::io::read(&source, &mut [0; 8]).unwrap();
         poller.wait(Some(Duration::ZERO)).unwrap();
@@ -271,18 +249,12 @@ mod tests {
     #[test]
     fn the_wakers_own_token_is_refused() {
         let poller = Poller::new().unwrap();
-        assert!(matches!(
-            poller.add(signalled(), u64::MAX),
-            Err(PollError::ReservedToken { .. })
-        ));
+        assert!(matches!(poller.add(signalled(), u64::MAX), Err(PollError::ReservedToken { .. })));
     }
 
     #[test]
     fn a_budget_ends_with_its_packets_or_its_bytes() {
-        let mut budget = Budget {
-            packets: 3,
-            bytes: 1000,
-        };
+        let mut budget = Budget { packets: 3, bytes: 1000 };
         assert!(budget.spend(100));
         assert!(budget.spend(100));
         assert!(!budget.spend(100));

@@ -57,31 +57,14 @@ pub enum Check {
 
 impl Check {
     /// Every check, in the order they are made.
-    pub const ALL: [Self; 5] = [
-        Self::PartialChecksum,
-        Self::TcpEqual,
-        Self::TcpShortTail,
-        Self::UdpEqual,
-        Self::UdpShortTail,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::PartialChecksum, Self::TcpEqual, Self::TcpShortTail, Self::UdpEqual, Self::UdpShortTail];
 
     const fn needs(self) -> Offloads {
         match self {
-            Self::PartialChecksum => Offloads {
-                checksum: true,
-                tcp: false,
-                udp: false,
-            },
-            Self::TcpEqual | Self::TcpShortTail => Offloads {
-                checksum: true,
-                tcp: true,
-                udp: false,
-            },
-            Self::UdpEqual | Self::UdpShortTail => Offloads {
-                checksum: true,
-                tcp: false,
-                udp: true,
-            },
+            Self::PartialChecksum => Offloads { checksum: true, tcp: false, udp: false },
+            Self::TcpEqual | Self::TcpShortTail => Offloads { checksum: true, tcp: true, udp: false },
+            Self::UdpEqual | Self::UdpShortTail => Offloads { checksum: true, tcp: false, udp: true },
         }
     }
 }
@@ -126,12 +109,7 @@ impl Outcome {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "offloads to use: {} ({} ms)",
-            self.offloads,
-            self.took.as_millis()
-        )?;
+        write!(f, "offloads to use: {} ({} ms)", self.offloads, self.took.as_millis())?;
         for (check, outcome) in &self.checks {
             if !outcome.passes() {
                 write!(f, "; {check:?}: {outcome:?}")?;
@@ -168,34 +146,20 @@ pub fn run() -> Result<Report, SelfTestError> {
     let mut offloads = granted;
     for check in Check::ALL {
         let needs = check.needs();
-        let outcome = if granted.and(needs) == needs {
-            bench.check(check)?
-        } else {
-            Outcome::NotGranted
-        };
+        let outcome = if granted.and(needs) == needs { bench.check(check)? } else { Outcome::NotGranted };
         if !outcome.passes() {
             offloads = without(offloads, needs);
         }
         checks.push((check, outcome));
     }
-    Ok(Report {
-        offloads,
-        checks,
-        took: start.elapsed(),
-    })
+    Ok(Report { offloads, checks, took: start.elapsed() })
 }
 
 /// `offloads` without the kind that `failed`; without the checksum there is no other.
 const fn without(offloads: Offloads, failed: Offloads) -> Offloads {
     match failed {
-        Offloads { tcp: true, .. } => Offloads {
-            tcp: false,
-            ..offloads
-        },
-        Offloads { udp: true, .. } => Offloads {
-            udp: false,
-            ..offloads
-        },
+        Offloads { tcp: true, .. } => Offloads { tcp: false, ..offloads },
+        Offloads { udp: true, .. } => Offloads { udp: false, ..offloads },
         Offloads { .. } => Offloads::NONE,
     }
 }
@@ -213,12 +177,7 @@ impl Bench {
         let ns = NetNs::scratch().map_err(TunError::from)?;
         let config = |name: &str, offloads| -> Result<TunConfig, TunError> {
             let name = InterfaceName::new(name).map_err(TunError::from)?;
-            Ok(TunConfig {
-                offloads,
-                exclusive: true,
-                transmit_queue_length: None,
-                ..TunConfig::new(name)
-            })
+            Ok(TunConfig { offloads, exclusive: true, transmit_queue_length: None, ..TunConfig::new(name) })
         };
         let input = Tun::open(&ns, &config("in", Offloads::ALL)?)?;
         let output = Tun::open(&ns, &config("out", Offloads::NONE)?)?;
@@ -232,12 +191,7 @@ impl Bench {
             .map_err(TunError::from)??;
         let poller = Poller::new()?;
         poller.add(&output, 0)?;
-        Ok(Self {
-            input,
-            output,
-            forwards,
-            poller,
-        })
+        Ok(Self { input, output, forwards, poller })
     }
 
     fn check(&mut self, check: Check) -> Result<Outcome, SelfTestError> {
@@ -253,10 +207,7 @@ impl Bench {
         }
         for (segment, wanted) in expected.iter().enumerate() {
             let Some(got) = self.next()? else {
-                return Ok(Outcome::Missing {
-                    got: segment,
-                    wanted: expected.len(),
-                });
+                return Ok(Outcome::Missing { got: segment, wanted: expected.len() });
             };
             if got.bytes() != wanted {
                 let differs = got.bytes().iter().zip(wanted).position(|(a, b)| a != b);
@@ -307,9 +258,7 @@ fn sample(check: Check) -> PacketBuf {
     };
     let header: &[u8] = match protocol {
         // Ports, sequence and acknowledgement numbers, 20 bytes, PSH and ACK, window.
-        TCP => &[
-            0x80, 1, 0x80, 2, 0, 0, 1, 0, 0, 0, 2, 0, 0x50, 0x18, 0x10, 0, 0, 0, 0, 0,
-        ],
+        TCP => &[0x80, 1, 0x80, 2, 0, 0, 1, 0, 0, 0, 2, 0, 0x50, 0x18, 0x10, 0, 0, 0, 0, 0],
         _ => &[0x80, 1, 0x80, 2, 0, 0, 0, 0],
     };
     let length = u16::try_from(header.len() + payload).unwrap_or_default();
@@ -319,11 +268,7 @@ fn sample(check: Check) -> PacketBuf {
     bytes.extend(DESTINATION.octets());
     let checksum = Sum::new().bytes(&bytes).checksum();
     bytes[10..12].copy_from_slice(&checksum.to_be_bytes());
-    let pseudo = Sum::new()
-        .bytes(&bytes[12..20])
-        .word(u16::from(protocol))
-        .word(length)
-        .fold();
+    let pseudo = Sum::new().bytes(&bytes[12..20]).word(u16::from(protocol)).word(length).fold();
     bytes.extend(header);
     let offset: u16 = if protocol == TCP {
         16
@@ -337,11 +282,7 @@ fn sample(check: Check) -> PacketBuf {
     bytes.extend((0..payload).map(|n| (n % 251) as u8));
     let mut packet = PacketBuf::from_packet(&bytes);
     packet.offload.partial = Some(PartialChecksum { start: 20, offset });
-    packet.offload.gso = kind.map(|kind| Gso {
-        kind,
-        size: SEGMENT,
-        ecn: false,
-    });
+    packet.offload.gso = kind.map(|kind| Gso { kind, size: SEGMENT, ecn: false });
     packet
 }
 
@@ -377,24 +318,9 @@ mod tests {
     #[test]
     fn a_failed_kind_takes_only_itself_away_and_the_checksum_takes_all() {
         let without_tcp = without(Offloads::ALL, Check::TcpEqual.needs());
-        assert_eq!(
-            without_tcp,
-            Offloads {
-                tcp: false,
-                ..Offloads::ALL
-            }
-        );
+        assert_eq!(without_tcp, Offloads { tcp: false, ..Offloads::ALL });
         let without_udp = without(Offloads::ALL, Check::UdpShortTail.needs());
-        assert_eq!(
-            without_udp,
-            Offloads {
-                udp: false,
-                ..Offloads::ALL
-            }
-        );
-        assert_eq!(
-            without(Offloads::ALL, Check::PartialChecksum.needs()),
-            Offloads::NONE
-        );
+        assert_eq!(without_udp, Offloads { udp: false, ..Offloads::ALL });
+        assert_eq!(without(Offloads::ALL, Check::PartialChecksum.needs()), Offloads::NONE);
     }
 }

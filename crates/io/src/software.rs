@@ -11,13 +11,8 @@ use crate::tun::Offloads;
 pub(crate) const fn must_finish(offload: Offload, allowed: Offloads) -> bool {
     match offload.gso {
         None => offload.partial.is_some() && !allowed.checksum,
-        Some(Gso {
-            kind: GsoKind::Tcpv4 | GsoKind::Tcpv6,
-            ..
-        }) => !allowed.tcp,
-        Some(Gso {
-            kind: GsoKind::Udp, ..
-        }) => !allowed.udp,
+        Some(Gso { kind: GsoKind::Tcpv4 | GsoKind::Tcpv6, .. }) => !allowed.tcp,
+        Some(Gso { kind: GsoKind::Udp, .. }) => !allowed.udp,
     }
 }
 
@@ -26,9 +21,7 @@ pub(crate) const fn must_finish(offload: Offload, allowed: Offloads) -> bool {
 pub(crate) fn segments(packet: &PacketBuf) -> u32 {
     let Some(gso) = packet.offload.gso else { return 1 };
     let payload = packet.len().saturating_sub(usize::from(header_length(packet)));
-    u32::try_from(payload.div_ceil(usize::from(gso.size).max(1)))
-        .unwrap_or(u32::MAX)
-        .max(1)
+    u32::try_from(payload.div_ceil(usize::from(gso.size).max(1))).unwrap_or(u32::MAX).max(1)
 }
 
 /// Where the layer-4 payload of a super-packet begins.
@@ -38,10 +31,7 @@ fn header_length(packet: &PacketBuf) -> u16 {
         None => 0,
         Some(GsoKind::Udp) => start.saturating_add(8),
         Some(GsoKind::Tcpv4 | GsoKind::Tcpv6) => {
-            let data_offset = packet
-                .bytes()
-                .get(usize::from(start) + 12)
-                .map_or(0, |byte| byte >> 4);
+            let data_offset = packet.bytes().get(usize::from(start) + 12).map_or(0, |byte| byte >> 4);
             start.saturating_add(u16::from(data_offset) * 4)
         }
     }
@@ -86,50 +76,22 @@ mod tests {
 
     use super::*;
 
-    const PARTIAL: Option<PartialChecksum> = Some(PartialChecksum {
-        start: 20,
-        offset: 16,
-    });
+    const PARTIAL: Option<PartialChecksum> = Some(PartialChecksum { start: 20, offset: 16 });
 
     const fn gso(kind: GsoKind) -> Option<Gso> {
-        Some(Gso {
-            kind,
-            size: 1000,
-            ecn: false,
-        })
+        Some(Gso { kind, size: 1000, ecn: false })
     }
 
     #[test]
     fn a_packet_is_finished_here_exactly_when_the_link_does_not_carry_its_kind() {
         let complete = Offload::default();
-        let partial = Offload {
-            partial: PARTIAL,
-            gso: None,
-        };
-        let tcp = Offload {
-            partial: PARTIAL,
-            gso: gso(GsoKind::Tcpv6),
-        };
-        let udp = Offload {
-            partial: PARTIAL,
-            gso: gso(GsoKind::Udp),
-        };
+        let partial = Offload { partial: PARTIAL, gso: None };
+        let tcp = Offload { partial: PARTIAL, gso: gso(GsoKind::Tcpv6) };
+        let udp = Offload { partial: PARTIAL, gso: gso(GsoKind::Udp) };
         let needed = |allowed| [complete, partial, tcp, udp].map(|offload| must_finish(offload, allowed));
         assert_eq!(needed(Offloads::ALL), [false, false, false, false]);
-        assert_eq!(
-            needed(Offloads {
-                udp: false,
-                ..Offloads::ALL
-            }),
-            [false, false, false, true]
-        );
-        assert_eq!(
-            needed(Offloads {
-                tcp: false,
-                ..Offloads::ALL
-            }),
-            [false, false, true, false]
-        );
+        assert_eq!(needed(Offloads { udp: false, ..Offloads::ALL }), [false, false, false, true]);
+        assert_eq!(needed(Offloads { tcp: false, ..Offloads::ALL }), [false, false, true, false]);
         assert_eq!(needed(Offloads::NONE), [false, true, true, true]);
     }
 
@@ -137,10 +99,7 @@ mod tests {
     fn a_super_packet_counts_as_the_segments_of_its_payload() {
         let mut packet = PacketBuf::from_packet(&[0x50; 20 + 20 + 2001]);
         assert_eq!(segments(&packet), 1);
-        packet.offload = Offload {
-            partial: PARTIAL,
-            gso: gso(GsoKind::Tcpv4),
-        };
+        packet.offload = Offload { partial: PARTIAL, gso: gso(GsoKind::Tcpv4) };
         assert_eq!(segments(&packet), 3);
         packet.truncate(20 + 20 + 2000);
         assert_eq!(segments(&packet), 2);
@@ -153,10 +112,7 @@ mod tests {
     #[test]
     fn what_cannot_be_understood_is_not_cut() {
         let mut packet = PacketBuf::from_packet(&[0xFF; 3000]);
-        packet.offload = Offload {
-            partial: PARTIAL,
-            gso: gso(GsoKind::Udp),
-        };
+        packet.offload = Offload { partial: PARTIAL, gso: gso(GsoKind::Udp) };
         let cut = Segmenter::default().for_each(&mut packet, |_| panic!("no segment of nothing"));
         assert_eq!(cut, Err(Unfinishable));
     }

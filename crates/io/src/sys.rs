@@ -71,13 +71,7 @@ pub(crate) fn unshare_network() -> Result<()> {
 
 /// Makes `tun` (an open `/dev/net/tun`) the device `name` with `flags`; returns the name the kernel gave.
 pub(crate) fn tun_set_interface(tun: BorrowedFd<'_>, name: [u8; 16], flags: u16) -> Result<[u8; 16]> {
-    let mut request = IfRequest {
-        name,
-        value: Flags {
-            flags: i16::from_ne_bytes(flags.to_ne_bytes()),
-            pad: [0; 22],
-        },
-    };
+    let mut request = IfRequest { name, value: Flags { flags: i16::from_ne_bytes(flags.to_ne_bytes()), pad: [0; 22] } };
     // SAFETY: TUNSETIFF reads and writes one `struct ifreq`, whose layout and size `IfRequest<Flags>` has;
     // every bit pattern the kernel may write is valid for its integer fields.
     unsafe { ioctl::ioctl(tun, Updater::<TUNSETIFF, _>::new(&mut request))? };
@@ -86,13 +80,7 @@ pub(crate) fn tun_set_interface(tun: BorrowedFd<'_>, name: [u8; 16], flags: u16)
 
 /// The flags of the device `tun` is.
 pub(crate) fn tun_flags(tun: BorrowedFd<'_>) -> Result<u16> {
-    let mut request = IfRequest {
-        name: [0; 16],
-        value: Flags {
-            flags: 0,
-            pad: [0; 22],
-        },
-    };
+    let mut request = IfRequest { name: [0; 16], value: Flags { flags: 0, pad: [0; 22] } };
     // SAFETY: as for TUNSETIFF; TUNGETIFF only writes.
     unsafe { ioctl::ioctl(tun, Updater::<TUNGETIFF, _>::new(&mut request))? };
     Ok(u16::from_ne_bytes(request.value.flags.to_ne_bytes()))
@@ -113,34 +101,20 @@ pub(crate) fn tun_set_vnet_header_length(tun: BorrowedFd<'_>, bytes: i32) -> Res
 /// Lets the device outlive its descriptors, or not.
 pub(crate) fn tun_set_persistent(tun: BorrowedFd<'_>, persistent: bool) -> Result<()> {
     // SAFETY: TUNSETPERSIST takes its argument by value and touches no memory of ours.
-    unsafe {
-        ioctl::ioctl(
-            tun,
-            IntegerSetter::<TUNSETPERSIST>::new_usize(usize::from(persistent)),
-        )
-    }
+    unsafe { ioctl::ioctl(tun, IntegerSetter::<TUNSETPERSIST>::new_usize(usize::from(persistent))) }
 }
 
 /// Sets `txqueuelen` of the interface `name` in the namespace of `socket`.
 pub(crate) fn set_transmit_queue_length(socket: BorrowedFd<'_>, name: [u8; 16], packets: u32) -> Result<()> {
     let length = i32::try_from(packets).map_err(|_| Errno::INVAL)?;
-    let request = IfRequest {
-        name,
-        value: QueueLength { length, pad: [0; 20] },
-    };
+    let request = IfRequest { name, value: QueueLength { length, pad: [0; 20] } };
     // SAFETY: SIOCSIFTXQLEN reads one `struct ifreq`, whose layout and size `IfRequest` has.
     unsafe { ioctl::ioctl(socket, Setter::<SIOCSIFTXQLEN, _>::new(request)) }
 }
 
 /// Brings the interface `name` up in the namespace of `socket`.
 pub(crate) fn set_up(socket: BorrowedFd<'_>, name: [u8; 16]) -> Result<()> {
-    let mut request = IfRequest {
-        name,
-        value: Flags {
-            flags: 0,
-            pad: [0; 22],
-        },
-    };
+    let mut request = IfRequest { name, value: Flags { flags: 0, pad: [0; 22] } };
     // SAFETY: SIOCGIFFLAGS reads and writes one `struct ifreq`, whose layout and size `IfRequest` has.
     unsafe { ioctl::ioctl(socket, Updater::<SIOCGIFFLAGS, _>::new(&mut request))? };
     request.value.flags |= IFF_UP;
@@ -149,20 +123,10 @@ pub(crate) fn set_up(socket: BorrowedFd<'_>, name: [u8; 16]) -> Result<()> {
 }
 
 /// Gives the point-to-point interface `name` its own and its peer's address.
-pub(crate) fn set_addresses(
-    socket: BorrowedFd<'_>,
-    name: [u8; 16],
-    own: Ipv4Addr,
-    peer: Ipv4Addr,
-) -> Result<()> {
+pub(crate) fn set_addresses(socket: BorrowedFd<'_>, name: [u8; 16], own: Ipv4Addr, peer: Ipv4Addr) -> Result<()> {
     let request = |address: Ipv4Addr| IfRequest {
         name,
-        value: Address {
-            family: AF_INET,
-            port: 0,
-            octets: address.octets(),
-            pad: [0; 16],
-        },
+        value: Address { family: AF_INET, port: 0, octets: address.octets(), pad: [0; 16] },
     };
     // SAFETY: SIOCSIFADDR reads one `struct ifreq` with a `sockaddr_in` in it, which is what `request` makes.
     unsafe { ioctl::ioctl(socket, Setter::<SIOCSIFADDR, _>::new(request(own)))? };

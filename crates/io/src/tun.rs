@@ -165,11 +165,7 @@ impl TunError {
     pub(crate) fn os(doing: &'static str, name: InterfaceName, errno: Errno) -> Self {
         match errno {
             Errno::PERM | Errno::ACCESS => Self::NotPermitted { doing },
-            other => Self::Os {
-                doing,
-                name: name.to_string(),
-                source: other.into(),
-            },
+            other => Self::Os { doing, name: name.to_string(), source: other.into() },
         }
     }
 }
@@ -206,10 +202,7 @@ impl Tun {
     /// Errors: [`TunError::PlainHasOneQueue`] with the plain back end and more than one queue.
     pub fn open_queues(ns: &NetNs, config: &TunConfig, queues: NonZeroU16) -> Result<Vec<Self>, TunError> {
         let (fds, offloads) = ns.run_in(|| open::open(config, usize::from(queues.get())))??;
-        Ok(fds
-            .into_iter()
-            .map(|fd| Self::new(fd, config, offloads))
-            .collect())
+        Ok(fds.into_iter().map(|fd| Self::new(fd, config, offloads)).collect())
     }
 
     fn new(fd: OwnedFd, config: &TunConfig, offloads: Offloads) -> Self {
@@ -257,11 +250,7 @@ impl Tun {
     /// Receives the next packet; see [`crate::Link::recv`].
     pub fn recv(&mut self, packet: &mut PacketBuf) -> Result<Received, LinkError> {
         let with_header = self.backend == Backend::Vnet;
-        let area = if with_header {
-            packet.read_area()
-        } else {
-            packet.read_area_plain()
-        };
+        let area = if with_header { packet.read_area() } else { packet.read_area_plain() };
         let length = loop {
             match rustix::io::read(&self.fd, &mut *area) {
                 Ok(length) => break length,
@@ -300,11 +289,7 @@ impl Tun {
     }
 
     /// Sends a packet as it is, whatever the kernel says.
-    pub(crate) fn send_unfinished(
-        &mut self,
-        packet: &mut PacketBuf,
-        header_length: u16,
-    ) -> Result<Sent, LinkError> {
+    pub(crate) fn send_unfinished(&mut self, packet: &mut PacketBuf, header_length: u16) -> Result<Sent, LinkError> {
         let result = self.write(packet, header_length);
         self.sent(result, packet)
     }
@@ -371,11 +356,7 @@ impl Tun {
     fn broken(&self, doing: &'static str, errno: Errno) -> LinkError {
         match errno {
             Errno::BADFD => LinkError::Gone { name: self.name },
-            other => LinkError::Os {
-                doing,
-                name: self.name,
-                source: other.into(),
-            },
+            other => LinkError::Os { doing, name: self.name, source: other.into() },
         }
     }
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use support::{Lab, PATIENCE, Pump, within};
 use vpc_io::{
-    Backend, Event, InterfaceName, Link, LinkDrop, LinkError, NetNs, NetNsError, Offloads, Poller, Received,
-    Sent, TrainPool, Tun, TunConfig, TunError, Writer, selftest,
+    Backend, Event, InterfaceName, Link, LinkDrop, LinkError, NetNs, NetNsError, Offloads, Poller, Received, Sent,
+    TrainPool, Tun, TunConfig, TunError, Writer, selftest,
 };
 use vpc_packet::{Gso, GsoKind, Offload, PacketBuf, PartialChecksum};
 
@@ -45,21 +45,13 @@ impl Pair {
             _ => ["fd09::1".parse().unwrap(), "fd09::2".parse().unwrap()],
         };
         let [one, other] = tuns;
-        let links = [
-            Link::Tun(left.tun("eth0", one.0, one.1)),
-            Link::Tun(right.tun("eth0", other.0, other.1)),
-        ];
+        let links = [Link::Tun(left.tun("eth0", one.0, one.1)), Link::Tun(right.tun("eth0", other.0, other.1))];
         let prefix = if version == 4 { 32 } else { 128 };
         left.configure("eth0", addresses[0], prefix, MTU);
         right.configure("eth0", addresses[1], prefix, MTU);
         left.await_address(addresses[0]);
         right.await_address(addresses[1]);
-        Some(Self {
-            pump: Pump::start(links, look),
-            left,
-            right,
-            addresses,
-        })
+        Some(Self { pump: Pump::start(links, look), left, right, addresses })
     }
 
     fn udp(&self) -> [UdpSocket; 2] {
@@ -68,27 +60,16 @@ impl Pair {
             socket.set_read_timeout(Some(PATIENCE)).unwrap();
             socket
         };
-        let sockets = [
-            bind(&self.left, self.addresses[0]),
-            bind(&self.right, self.addresses[1]),
-        ];
+        let sockets = [bind(&self.left, self.addresses[0]), bind(&self.right, self.addresses[1])];
         sockets[0].connect(sockets[1].local_addr().unwrap()).unwrap();
         sockets[1].connect(sockets[0].local_addr().unwrap()).unwrap();
         sockets
     }
 
     fn tcp(&self) -> [TcpStream; 2] {
-        let listener = self
-            .right
-            .ns
-            .run_in(|| TcpListener::bind((self.addresses[1], 0)).unwrap())
-            .unwrap();
+        let listener = self.right.ns.run_in(|| TcpListener::bind((self.addresses[1], 0)).unwrap()).unwrap();
         let target = listener.local_addr().unwrap();
-        let client = self
-            .left
-            .ns
-            .run_in(|| TcpStream::connect_timeout(&target, PATIENCE).unwrap())
-            .unwrap();
+        let client = self.left.ns.run_in(|| TcpStream::connect_timeout(&target, PATIENCE).unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
         for stream in [&client, &server] {
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -103,13 +84,8 @@ const VNET_FINISHED: (Backend, Offloads) = (Backend::Vnet, Offloads::NONE);
 const PLAIN: (Backend, Offloads) = (Backend::Plain, Offloads::NONE);
 
 /// Every way two TUNs can differ in what they carry unfinished.
-const COMBINATIONS: [[(Backend, Offloads); 2]; 5] = [
-    [VNET, VNET],
-    [PLAIN, PLAIN],
-    [VNET, PLAIN],
-    [PLAIN, VNET],
-    [VNET, VNET_FINISHED],
-];
+const COMBINATIONS: [[(Backend, Offloads); 2]; 5] =
+    [[VNET, VNET], [PLAIN, PLAIN], [VNET, PLAIN], [PLAIN, VNET], [VNET, VNET_FINISHED]];
 
 /// No two neighbourhoods alike.
 fn pattern(length: usize) -> Vec<u8> {
@@ -126,10 +102,7 @@ fn a_stream_crosses_unchanged_in_both_directions_with_every_combination_of_back_
             };
             for [mut from, mut to] in {
                 let [client, server] = pair.tcp();
-                [
-                    [client.try_clone().unwrap(), server.try_clone().unwrap()],
-                    [server, client],
-                ]
+                [[client.try_clone().unwrap(), server.try_clone().unwrap()], [server, client]]
             } {
                 let sender = std::thread::spawn(move || from.write_all(&pattern(LENGTH)).unwrap());
                 let mut got = vec![0; LENGTH];
@@ -195,8 +168,7 @@ fn a_burst_of_datagrams_is_written_as_super_packets_and_arrives_in_order() {
         // Whether a burst builds up is up to the scheduler; within some rounds it does.
         for round in 0_u32..200 {
             for n in 0_u32..50 {
-                left.send(&[round.to_be_bytes(), n.to_be_bytes()].concat())
-                    .unwrap();
+                left.send(&[round.to_be_bytes(), n.to_be_bytes()].concat()).unwrap();
             }
             for n in 0_u32..50 {
                 assert_eq!(right.recv(&mut got).unwrap(), 8);
@@ -205,15 +177,7 @@ fn a_burst_of_datagrams_is_written_as_super_packets_and_arrives_in_order() {
         }
         let [_, right] = pair.pump.stop();
         assert!(right.merged() > 0);
-        assert_eq!(
-            right
-                .link()
-                .counters()
-                .drops()
-                .map(|(_, count)| count)
-                .sum::<u64>(),
-            0
-        );
+        assert_eq!(right.link().counters().drops().map(|(_, count)| count).sum::<u64>(), 0);
     }
 }
 
@@ -269,15 +233,9 @@ fn trap_4_a_super_packet_the_kernel_refuses_is_cut_in_software() {
         return;
     };
     for segments in [127_u32, 128, 129] {
-        let payload: Vec<u8> = (0..segments)
-            .flat_map(|n| pattern(20 + n as usize)[n as usize..].to_vec())
-            .collect();
+        let payload: Vec<u8> = (0..segments).flat_map(|n| pattern(20 + n as usize)[n as usize..].to_vec()).collect();
         let mut packet = datagram(&socket, &payload);
-        packet.offload.gso = Some(Gso {
-            kind: GsoKind::Udp,
-            size: 20,
-            ecn: false,
-        });
+        packet.offload.gso = Some(Gso { kind: GsoKind::Udp, size: 20, ecn: false });
         let before = tun.counters().tx;
         assert_eq!(tun.send(&mut packet, 28).unwrap(), Sent::Accepted);
         assert_eq!(tun.counters().tx.segments - before.segments, u64::from(segments));
@@ -299,19 +257,11 @@ fn trap_4_the_header_length_is_a_hint_only() {
     };
     for header_length in [0, 1, 28, 3000, u16::MAX] {
         let mut packet = datagram(&socket, &pattern(2000));
-        packet.offload.gso = Some(Gso {
-            kind: GsoKind::Udp,
-            size: 1000,
-            ecn: false,
-        });
+        packet.offload.gso = Some(Gso { kind: GsoKind::Udp, size: 1000, ecn: false });
         assert_eq!(tun.send(&mut packet, header_length).unwrap(), Sent::Accepted);
         let mut buffer = [0; 2000];
         for _ in 0..2 {
-            assert_eq!(
-                socket.recv(&mut buffer).unwrap(),
-                1000,
-                "header length {header_length}"
-            );
+            assert_eq!(socket.recv(&mut buffer).unwrap(), 1000, "header length {header_length}");
         }
     }
 }
@@ -322,22 +272,13 @@ fn trap_4_no_offload_state_whatever_breaks_the_link() {
         return;
     };
     for length in [0, 1, 19, 20, 28, 100, 3000] {
-        for kind in [
-            None,
-            Some(GsoKind::Tcpv4),
-            Some(GsoKind::Tcpv6),
-            Some(GsoKind::Udp),
-        ] {
+        for kind in [None, Some(GsoKind::Tcpv4), Some(GsoKind::Tcpv6), Some(GsoKind::Udp)] {
             for size in [1, 7, 1000, u16::MAX] {
                 for (start, offset) in [(0, 0), (20, 6), (20, 16), (40, 6), (2999, 0), (60_000, 60_000)] {
                     for partial in [None, Some(PartialChecksum { start, offset })] {
                         let mut packet = datagram(&socket, &pattern(3000));
                         packet.truncate(length);
-                        let gso = kind.map(|kind| Gso {
-                            kind,
-                            size,
-                            ecn: false,
-                        });
+                        let gso = kind.map(|kind| Gso { kind, size, ecn: false });
                         packet.offload = Offload { partial, gso };
                         let _accepted_or_dropped = tun.send(&mut packet, 28).unwrap();
                     }
@@ -346,9 +287,7 @@ fn trap_4_no_offload_state_whatever_breaks_the_link() {
         }
     }
     // Whatever of it was delivered comes first.
-    tun.send(&mut datagram(&socket, b"still alive"), 28)
-        .map(|sent| assert_eq!(sent, Sent::Accepted))
-        .unwrap();
+    tun.send(&mut datagram(&socket, b"still alive"), 28).map(|sent| assert_eq!(sent, Sent::Accepted)).unwrap();
     let mut buffer = [0; 4000];
     within(PATIENCE, || {
         let got = socket.recv(&mut buffer).ok()?;
@@ -379,10 +318,7 @@ fn trap_7_a_full_queue_drops_the_newest_and_tells_nobody() {
             }
         }
         assert!((990..=1000).contains(&numbers.len()), "{}", numbers.len());
-        assert_eq!(
-            numbers,
-            (0..u32::try_from(numbers.len()).unwrap()).collect::<Vec<_>>()
-        );
+        assert_eq!(numbers, (0..u32::try_from(numbers.len()).unwrap()).collect::<Vec<_>>());
         assert!(after - before >= 500, "{before} {after}");
     }
 }
@@ -398,15 +334,9 @@ fn trap_9_a_write_to_a_down_interface_is_a_named_drop_and_the_link_recovers() {
         assert_eq!(sent, Sent::Dropped(LinkDrop::Down));
         assert_eq!(tun.counters().dropped(LinkDrop::Down), 1);
         // What the interface said for itself while it was up may still be read.
-        within(PATIENCE, || {
-            (tun.recv(&mut PacketBuf::new()).unwrap() == Received::Empty).then_some(())
-        })
-        .unwrap();
+        within(PATIENCE, || (tun.recv(&mut PacketBuf::new()).unwrap() == Received::Empty).then_some(())).unwrap();
         lab.set_up("eth0", true);
-        assert_eq!(
-            tun.send(&mut datagram(&socket, b"here"), 28).unwrap(),
-            Sent::Accepted
-        );
+        assert_eq!(tun.send(&mut datagram(&socket, b"here"), 28).unwrap(), Sent::Accepted);
         let mut buffer = [0; 100];
         let got = socket.recv(&mut buffer).unwrap();
         assert_eq!(&buffer[..got], b"here");
@@ -420,17 +350,13 @@ fn trap_9_a_train_lost_to_a_down_interface_counts_every_datagram() {
     };
     let (mut writer, mut pool) = (Writer::new(Link::Tun(tun)), TrainPool::default());
     for _ in 0..3 {
-        writer
-            .push(&mut pool, &mut datagram(&socket, b"lost"), 28)
-            .unwrap();
+        writer.push(&mut pool, &mut datagram(&socket, b"lost"), 28).unwrap();
     }
     lab.set_up("eth0", false);
     writer.flush(&mut pool).unwrap();
     assert_eq!(writer.link().counters().dropped(LinkDrop::Down), 3);
     lab.set_up("eth0", true);
-    writer
-        .push(&mut pool, &mut datagram(&socket, b"here"), 28)
-        .unwrap();
+    writer.push(&mut pool, &mut datagram(&socket, b"here"), 28).unwrap();
     writer.flush(&mut pool).unwrap();
     assert_eq!(socket.recv(&mut [0; 100]).unwrap(), 4);
 }
@@ -445,26 +371,9 @@ fn trap_9_a_deleted_device_is_gone_for_recv_send_and_poll_and_its_name_is_free()
         poller.add(&tun, 5).unwrap();
         lab.delete_interface("eth0");
         poller.wait(Some(PATIENCE)).unwrap();
-        assert!(
-            matches!(
-                poller.events(),
-                [Event {
-                    token: 5,
-                    gone: true,
-                    ..
-                }]
-            ),
-            "{:?}",
-            poller.events()
-        );
-        assert!(matches!(
-            tun.recv(&mut PacketBuf::new()),
-            Err(LinkError::Gone { .. })
-        ));
-        assert!(matches!(
-            tun.send(&mut datagram(&socket, b""), 28),
-            Err(LinkError::Gone { .. })
-        ));
+        assert!(matches!(poller.events(), [Event { token: 5, gone: true, .. }]), "{:?}", poller.events());
+        assert!(matches!(tun.recv(&mut PacketBuf::new()), Err(LinkError::Gone { .. })));
+        assert!(matches!(tun.send(&mut datagram(&socket, b""), 28), Err(LinkError::Gone { .. })));
         let again = lab.tun("eth0", backend, Offloads::ALL);
         assert_eq!(again.name().as_str(), "eth0");
     }
@@ -477,10 +386,7 @@ fn trap_9_an_open_tun_keeps_its_namespace_though_the_name_is_deleted() {
     };
     NetNs::delete(&lab.name).unwrap();
     assert!(matches!(NetNs::open(&lab.name), Err(NetNsError::Absent { .. })));
-    assert_eq!(
-        tun.send(&mut datagram(&socket, b"alive"), 28).unwrap(),
-        Sent::Accepted
-    );
+    assert_eq!(tun.send(&mut datagram(&socket, b"alive"), 28).unwrap(), Sent::Accepted);
     let mut buffer = [0; 100];
     let got = socket.recv(&mut buffer).unwrap();
     assert_eq!(&buffer[..got], b"alive");
@@ -493,9 +399,7 @@ fn trap_9_a_device_goes_with_its_link_and_descriptors_do_not_leak() {
     // Other tests run beside this one, so only a leak per device would stand out.
     let before = open();
     for round in 0..3 {
-        let tuns: Vec<Tun> = (0..100)
-            .map(|n| lab.tun(&format!("tun{n}"), Backend::Vnet, Offloads::ALL))
-            .collect();
+        let tuns: Vec<Tun> = (0..100).map(|n| lab.tun(&format!("tun{n}"), Backend::Vnet, Offloads::ALL)).collect();
         assert_eq!(tuns.len(), 100, "round {round}");
         assert!(lab.exists("tun99"));
         // One thread each, for the kernel waits for its readers at every one.
@@ -512,39 +416,24 @@ fn trap_9_a_device_goes_with_its_link_and_descriptors_do_not_leak() {
 #[test]
 fn trap_9_a_persistent_device_is_found_again_with_the_other_back_end_too() {
     let Some(lab) = Lab::new("restart") else { return };
-    let config = TunConfig {
-        persistent: true,
-        ..TunConfig::new(InterfaceName::new("eth0").unwrap())
-    };
+    let config = TunConfig { persistent: true, ..TunConfig::new(InterfaceName::new("eth0").unwrap()) };
     let tun = Tun::open(&lab.ns, &config).unwrap();
     lab.configure("eth0", "10.9.0.1".parse().unwrap(), 32, MTU);
     drop(tun);
     assert!(lab.exists("eth0"));
 
-    let exclusive = TunConfig {
-        exclusive: true,
-        ..config
-    };
-    assert!(matches!(
-        Tun::open(&lab.ns, &exclusive),
-        Err(TunError::Taken { .. })
-    ));
+    let exclusive = TunConfig { exclusive: true, ..config };
+    assert!(matches!(Tun::open(&lab.ns, &exclusive), Err(TunError::Taken { .. })));
 
     // Offloads of the former owner would give the plain one packets it cannot finish.
-    let plain = TunConfig {
-        backend: Backend::Plain,
-        ..config
-    };
+    let plain = TunConfig { backend: Backend::Plain, ..config };
     let mut tun = Tun::open(&lab.ns, &plain).unwrap();
     let stream_target: SocketAddr = "10.9.0.2:9".parse().unwrap();
     let socket = lab.ns.run_in(|| UdpSocket::bind("10.9.0.1:0").unwrap()).unwrap();
     socket.send_to(&pattern(500), stream_target).unwrap();
     let packet = received(&mut tun, 17);
     let parsed = vpc_packet::parse(&packet).unwrap();
-    assert_eq!(
-        vpc_packet::checksum::verify(&packet, &parsed),
-        vpc_packet::checksum::Verification::Good
-    );
+    assert_eq!(vpc_packet::checksum::verify(&packet, &parsed), vpc_packet::checksum::Verification::Good);
     drop(tun);
 
     let tun = Tun::open(&lab.ns, &config).unwrap();
@@ -560,15 +449,9 @@ fn two_queues_are_two_links_of_one_device() {
     let config = TunConfig::new(InterfaceName::new("eth0").unwrap());
     let queues = Tun::open_queues(&lab.ns, &config, NonZeroU16::new(2).unwrap()).unwrap();
     assert_eq!(queues.len(), 2);
-    assert!(matches!(
-        Tun::open(&lab.ns, &config),
-        Err(TunError::NotJoinable { .. })
-    ));
+    assert!(matches!(Tun::open(&lab.ns, &config), Err(TunError::NotJoinable { .. })));
     drop(queues);
-    let plain = TunConfig {
-        backend: Backend::Plain,
-        ..config
-    };
+    let plain = TunConfig { backend: Backend::Plain, ..config };
     assert!(matches!(
         Tun::open_queues(&lab.ns, &plain, NonZeroU16::new(2).unwrap()),
         Err(TunError::PlainHasOneQueue { .. })
@@ -588,11 +471,7 @@ fn a_namespace_is_made_listed_entered_and_deleted_and_its_name_is_taken_meanwhil
     assert_eq!(inside(), here);
     if let Ok(output) = std::process::Command::new("ip").args(["netns", "list"]).output() {
         let text = String::from_utf8(output.stdout).unwrap();
-        assert!(
-            text.lines()
-                .any(|line| line.split_whitespace().next() == Some(lab.name.as_str())),
-            "{text}"
-        );
+        assert!(text.lines().any(|line| line.split_whitespace().next() == Some(lab.name.as_str())), "{text}");
     }
     NetNs::delete(&lab.name).unwrap();
     assert!(!NetNs::list().unwrap().contains(&lab.name));
@@ -604,10 +483,7 @@ fn a_file_without_a_namespace_on_it_is_told_apart() {
     let Some(lab) = Lab::new("stale") else { return };
     NetNs::delete(&lab.name).unwrap();
     std::fs::write(lab.name.path(), "").unwrap();
-    assert!(matches!(
-        NetNs::open(&lab.name),
-        Err(NetNsError::NotANamespace { .. })
-    ));
+    assert!(matches!(NetNs::open(&lab.name), Err(NetNsError::NotANamespace { .. })));
     NetNs::delete(&lab.name).unwrap();
     assert!(!lab.name.path().exists());
 }
@@ -620,13 +496,7 @@ fn the_self_test_finds_every_offload_of_a_good_kernel_usable_and_is_quick() {
     let report = selftest::run().unwrap();
     println!("{report}");
     assert_eq!(report.offloads, Offloads::ALL, "{report}");
-    assert!(
-        report
-            .checks
-            .iter()
-            .all(|(_, outcome)| *outcome == selftest::Outcome::Works),
-        "{report:?}"
-    );
+    assert!(report.checks.iter().all(|(_, outcome)| *outcome == selftest::Outcome::Works), "{report:?}");
     assert!(report.took < Duration::from_millis(500), "{report}");
 }
 
@@ -648,11 +518,7 @@ fn datagram(socket: &UdpSocket, payload: &[u8]) -> PacketBuf {
     bytes.extend([0, 1, 0x40, 0, 64, 17, 0, 0, 10, 9, 0, 2, 10, 9, 0, 1]);
     let checksum = vpc_packet::checksum::checksum(&bytes);
     bytes[10..12].copy_from_slice(&checksum.to_be_bytes());
-    let sum = vpc_packet::checksum::Sum::new()
-        .bytes(&bytes[12..20])
-        .word(17)
-        .word(length)
-        .fold();
+    let sum = vpc_packet::checksum::Sum::new().bytes(&bytes[12..20]).word(17).word(length).fold();
     bytes.extend(9_u16.to_be_bytes());
     bytes.extend(socket.local_addr().unwrap().port().to_be_bytes());
     bytes.extend(length.to_be_bytes());
@@ -668,8 +534,7 @@ fn received(tun: &mut Tun, protocol: u8) -> PacketBuf {
     let mut packet = PacketBuf::new();
     within(PATIENCE, || {
         let received = tun.recv(&mut packet).unwrap();
-        (received == Received::Packet && packet.bytes()[0] == 0x45 && packet.bytes()[9] == protocol)
-            .then_some(())
+        (received == Received::Packet && packet.bytes()[0] == 0x45 && packet.bytes()[9] == protocol).then_some(())
     })
     .unwrap();
     packet

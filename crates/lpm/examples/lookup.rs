@@ -7,23 +7,22 @@
 //! ADDRESSES has one address a line. Empty lines and lines that start with `#` are passed over. Exit code 2 if
 //! either is wrong.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "a command-line tool with a stopwatch"
-)]
+#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a command-line tool with a stopwatch")]
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, ErrorKind, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::process::ExitCode;
-use std::str::FromStr;
 
 use vpc_lpm::{Builder, Prefix, Table};
 
 #[path = "lookup/bench.rs"]
 mod bench;
+#[path = "../tests/support/keys.rs"]
+mod keys;
+#[path = "../tests/support/random.rs"]
+mod random;
 
 const USAGE: &str = "usage: lookup TABLE ADDRESSES | lookup --bench TABLE [ADDRESSES]";
 
@@ -34,9 +33,8 @@ fn main() -> ExitCode {
             println!("{USAGE}");
             Ok(())
         }
-        ["--bench", table] => read_table(table).and_then(|routes| bench::run(&routes, &[])),
-        ["--bench", table, addrs] => read_table(table)
-            .and_then(|routes| bench::run(&routes, &read_lines(addrs, "an IP address", parse_addr)?)),
+        ["--bench", table] => measure(table, None),
+        ["--bench", table, addrs] => measure(table, Some(addrs)),
         [table, addrs] if !table.starts_with('-') => answer(table, addrs),
         _ => Err(USAGE.into()),
     };
@@ -49,13 +47,17 @@ fn main() -> ExitCode {
     }
 }
 
+fn measure(table: &str, addrs: Option<&str>) -> Result<(), String> {
+    let routes = read_table(table)?;
+    let addrs = addrs.map_or(Ok(Vec::new()), read_addrs)?;
+    bench::run(&routes, &addrs);
+    Ok(())
+}
+
 fn answer(table: &str, addrs: &str) -> Result<(), String> {
     let routes = read_table(table)?;
-    let addrs = read_lines(addrs, "an IP address", parse_addr)?;
-    let table: Table<&str> = routes
-        .iter()
-        .map(|(prefix, value)| (*prefix, value.as_str()))
-        .collect();
+    let addrs = read_addrs(addrs)?;
+    let table: Table<&str> = routes.iter().map(|(prefix, value)| (*prefix, value.as_str())).collect();
     let mut found = Vec::new();
     table.longest_match_batch(&addrs, &mut found);
     let mut text = String::new();
@@ -75,48 +77,31 @@ fn answer(table: &str, addrs: &str) -> Result<(), String> {
 /// The routes in the order of the file, each prefix once.
 fn read_table(path: &str) -> Result<Vec<(Prefix, String)>, String> {
     let mut seen: Builder<usize> = Builder::new();
-    let mut line = 0;
-    read_lines(path, "a prefix, optionally followed by a value", |text| {
+    read_lines(path, |number, text| {
         let (prefix, value) = text.split_once([' ', '\t']).unwrap_or((text, "-"));
         let prefix: Prefix = prefix.parse().map_err(|e| format!("{e}"))?;
-        line += 1;
-        match seen.insert(prefix, line) {
+        match seen.insert(prefix, number) {
             None => Ok((prefix, value.trim().to_owned())),
-            Some(before) => Err(format!("`{prefix}` is in the table already, as entry {before}")),
+            Some(before) => Err(format!("`{prefix}` is in the table already, on line {before}")),
         }
     })
 }
 
-fn read_lines<T>(
-    path: &str,
-    expected: &str,
-    mut parse: impl FnMut(&str) -> Result<T, String>,
-) -> Result<Vec<T>, String> {
-    let text = fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))?;
-    let mut parsed = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        let line = line.trim();
-        if !line.is_empty() && !line.starts_with('#') {
-            let value = parse(line).map_err(|e| format!("{path}:{number}: {e} (expected {expected})"))?;
-            parsed.push(value);
-        }
-    }
-    Ok(parsed)
+fn read_addrs(path: &str) -> Result<Vec<IpAddr>, String> {
+    read_lines(path, |_, text| {
+        text.parse().map_err(|_| match text.contains(':') {
+            true => format!("`{text}` is not an IPv6 address; expected one a line, as in 2001:db8::1"),
+            false => format!("`{text}` is not an IPv4 address; expected one a line, as in 10.0.0.1"),
+        })
+    })
 }
 
-fn parse_addr(text: &str) -> Result<IpAddr, String> {
-    // The family is clear from the colon, and its own parser is the stricter one.
-    fn read<A: FromStr + Into<IpAddr>>(text: &str) -> Result<IpAddr, String>
-    where
-        A::Err: Display,
-    {
-        text.parse::<A>()
-            .map(Into::into)
-            .map_err(|e| format!("`{text}`: {e}"))
-    }
-    if text.contains(':') {
-        read::<Ipv6Addr>(text)
-    } else {
-        read::<Ipv4Addr>(text)
-    }
+/// What `parse` makes of each line, given its number.
+fn read_lines<T>(path: &str, mut parse: impl FnMut(usize, &str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let text = fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))?;
+    let lines = (1..).zip(text.lines().map(str::trim));
+    lines
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(number, line)| parse(number, line).map_err(|e| format!("{path}:{number}: {e}")))
+        .collect()
 }

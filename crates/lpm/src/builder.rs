@@ -16,9 +16,7 @@ pub struct Builder<V> {
 impl<V> Builder<V> {
     /// No routes.
     pub fn new() -> Self {
-        Self {
-            routes: BTreeMap::new(),
-        }
+        Self { routes: BTreeMap::new() }
     }
 
     /// Sets the value of `prefix` and hands back the one it had.
@@ -61,12 +59,7 @@ impl<V> Builder<V> {
     where
         V: Clone,
     {
-        Table::from_sorted(
-            self.routes
-                .iter()
-                .map(|(prefix, value)| (*prefix, value.clone()))
-                .collect(),
-        )
+        Table::from_sorted(self.routes.iter().map(|(prefix, value)| (*prefix, value.clone())).collect())
     }
 
     /// The table of these routes.
@@ -90,9 +83,7 @@ impl<V: fmt::Debug> fmt::Debug for Builder<V> {
 /// Later values of a prefix win.
 impl<V> FromIterator<(Prefix, V)> for Builder<V> {
     fn from_iter<I: IntoIterator<Item = (Prefix, V)>>(routes: I) -> Self {
-        Self {
-            routes: routes.into_iter().collect(),
-        }
+        Self { routes: routes.into_iter().collect() }
     }
 }
 

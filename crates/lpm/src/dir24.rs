@@ -19,11 +19,7 @@ impl Dir24 {
     pub(crate) fn new(runs: &[Run<u32>]) -> Self {
         let mut slots = vec![0; SLOTS];
         let mut groups: Vec<[u32; 256]> = Vec::new();
-        let ends = runs
-            .iter()
-            .skip(1)
-            .map(|next| next.start as usize)
-            .chain([SLOTS << 8]);
+        let ends = runs.iter().skip(1).map(|next| next.start as usize).chain([SLOTS << 8]);
         for (run, end) in runs.iter().zip(ends) {
             let word = match run.value {
                 large if large & GROUP != 0 => push(&mut groups, [large; 256]),
@@ -48,10 +44,7 @@ impl Dir24 {
             }
             slots[(cut.start >> 8) as usize] = push(&mut groups, group);
         }
-        Self {
-            slots: slots.into(),
-            groups: groups.into(),
-        }
+        Self { slots: slots.into(), groups: groups.into() }
     }
 
     #[inline]
@@ -81,11 +74,7 @@ impl Dir24 {
 
     #[inline(always)]
     fn below(&self, slot: u32, addr: u32) -> u32 {
-        if slot & GROUP == 0 {
-            slot
-        } else {
-            self.groups[(slot & !GROUP) as usize][(addr & 0xff) as usize]
-        }
+        if slot & GROUP == 0 { slot } else { self.groups[(slot & !GROUP) as usize][(addr & 0xff) as usize] }
     }
 }
 
@@ -118,20 +107,12 @@ mod tests {
             0xffff_ffff,
         ];
         let values = [0, 5, u32::MAX, 70_000, 1 << 31].into_iter().cycle();
-        let runs: Vec<Run<u32>> = starts
-            .iter()
-            .zip(values)
-            .map(|(&start, value)| Run { start, value })
-            .collect();
+        let runs: Vec<Run<u32>> = starts.iter().zip(values).map(|(&start, value)| Run { start, value }).collect();
         let table = Dir24::new(&runs);
-        let addrs: Vec<u32> = starts
-            .iter()
-            .flat_map(|&s| [s.wrapping_sub(1), s, s.wrapping_add(1), s ^ 0x80])
-            .collect();
-        let expected: Vec<u32> = addrs
-            .iter()
-            .map(|&addr| runs[runs.partition_point(|run| run.start <= addr) - 1].value)
-            .collect();
+        let addrs: Vec<u32> =
+            starts.iter().flat_map(|&s| [s.wrapping_sub(1), s, s.wrapping_add(1), s ^ 0x80]).collect();
+        let expected: Vec<u32> =
+            addrs.iter().map(|&addr| runs[runs.partition_point(|run| run.start <= addr) - 1].value).collect();
         let one_by_one: Vec<u32> = addrs.iter().map(|&addr| table.lookup(addr)).collect();
         assert_eq!(one_by_one, expected);
         let mut found = vec![1; addrs.len()];

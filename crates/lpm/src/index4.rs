@@ -41,14 +41,7 @@ impl Index4 {
     /// 2^31 are the fast ones; below 2^16 they also take half the room.
     pub fn build(routes: impl IntoIterator<Item = (Prefix, u32)>) -> Self {
         let runs = runs(&spans4(routes));
-        Self::from_runs(
-            &runs,
-            if runs.len() <= TREE_RUNS {
-                Layout4::Tree
-            } else {
-                Layout4::Trie
-            },
-        )
+        Self::from_runs(&runs, if runs.len() <= TREE_RUNS { Layout4::Tree } else { Layout4::Trie })
     }
 
     /// As [`build`](Self::build), with the layout given instead of chosen by size.

@@ -59,11 +59,7 @@ impl Index6 {
 
     /// What the index occupies. Units: bytes.
     pub fn memory(&self) -> usize {
-        let lower: usize = self
-            .lower
-            .iter()
-            .map(|tree| size_of::<Tree64>() + tree.memory())
-            .sum();
+        let lower: usize = self.lower.iter().map(|tree| size_of::<Tree64>() + tree.memory()).sum();
         size_of::<Self>() + self.upper.memory() + lower
     }
 
@@ -72,17 +68,12 @@ impl Index6 {
         if value < self.first_lower {
             return value;
         }
-        self.lower
-            .get((value - self.first_lower) as usize)
-            .map_or(0, |tree| tree.lookup(lower(addr)))
+        self.lower.get((value - self.first_lower) as usize).map_or(0, |tree| tree.lookup(lower(addr)))
     }
 
-    fn from_runs(runs: &[Run<u128>]) -> Self {
-        let small = runs
-            .iter()
-            .map(|run| run.value)
-            .filter(|&value| value < LARGE)
-            .max();
+    /// Shape: the first run holds from address zero on, wherever it says it starts.
+    pub(crate) fn from_runs(runs: &[Run<u128>]) -> Self {
+        let small = runs.iter().map(|run| run.value).filter(|&value| value < LARGE).max();
         let first_lower = small.unwrap_or(0) + 1;
         let mut trees = Vec::new();
         let (mut ends, mut values) = (Vec::new(), Vec::new());
@@ -99,11 +90,7 @@ impl Index6 {
                 values.push(value);
             }
         }
-        Self {
-            upper: Tree64::new(&ends, values.into_iter().collect()),
-            first_lower,
-            lower: trees.into(),
-        }
+        Self { upper: Tree64::new(&ends, values.into_iter().collect()), first_lower, lower: trees.into() }
     }
 }
 
@@ -113,11 +100,7 @@ fn upper_runs(runs: &[Run<u128>]) -> Vec<(u64, &[Run<u128>])> {
     let mut cut = Vec::new();
     let (mut half, mut rest) = (0_u64, runs);
     loop {
-        let starts_here = rest
-            .iter()
-            .skip(1)
-            .take_while(|next| upper(next.start) == half)
-            .count();
+        let starts_here = rest.iter().skip(1).take_while(|next| upper(next.start) == half).count();
         cut.push((half, &rest[..=starts_here]));
         rest = &rest[starts_here..];
         let next_half = match (starts_here, rest.get(1)) {
@@ -129,10 +112,7 @@ fn upper_runs(runs: &[Run<u128>]) -> Vec<(u64, &[Run<u128>])> {
             return cut;
         };
         half = next_half;
-        if rest
-            .get(1)
-            .is_some_and(|next| next.start == u128::from(half) << 64)
-        {
+        if rest.get(1).is_some_and(|next| next.start == u128::from(half) << 64) {
             rest = &rest[1..];
         }
     }
@@ -177,20 +157,12 @@ mod tests {
         ];
         for values in [[0, 1, 2, 1], [u32::MAX, 0, 70_000, 1 << 31], [9, 8, 9, 8]] {
             let values = values.into_iter().cycle();
-            let runs: Vec<Run<u128>> = starts
-                .iter()
-                .zip(values)
-                .map(|(&start, value)| Run { start, value })
-                .collect();
+            let runs: Vec<Run<u128>> = starts.iter().zip(values).map(|(&start, value)| Run { start, value }).collect();
             let index = Index6::from_runs(&runs);
-            let addrs: Vec<u128> = starts
-                .iter()
-                .flat_map(|&s| [s.wrapping_sub(1), s, s.wrapping_add(1), s ^ HALF])
-                .collect();
-            let expected: Vec<u32> = addrs
-                .iter()
-                .map(|&addr| runs[runs.partition_point(|run| run.start <= addr) - 1].value)
-                .collect();
+            let addrs: Vec<u128> =
+                starts.iter().flat_map(|&s| [s.wrapping_sub(1), s, s.wrapping_add(1), s ^ HALF]).collect();
+            let expected: Vec<u32> =
+                addrs.iter().map(|&addr| runs[runs.partition_point(|run| run.start <= addr) - 1].value).collect();
             let one_by_one: Vec<u32> = addrs.iter().map(|&addr| index.lookup(addr)).collect();
             assert_eq!(one_by_one, expected);
             let mut found = vec![1; addrs.len()];
@@ -201,10 +173,7 @@ mod tests {
 
     #[test]
     fn a_prefix_of_64_bits_needs_no_second_tree() {
-        let routes = [
-            ("2001:db8::/64".parse().unwrap(), 1),
-            ("2001:db8:0:1::/64".parse().unwrap(), 2),
-        ];
+        let routes = [("2001:db8::/64".parse().unwrap(), 1), ("2001:db8:0:1::/64".parse().unwrap(), 2)];
         assert_eq!(Index6::build(routes).lower.len(), 0);
         let longer = [("2001:db8::/65".parse().unwrap(), 3)];
         assert_eq!(Index6::build(routes.into_iter().chain(longer)).lower.len(), 1);

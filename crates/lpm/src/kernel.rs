@@ -6,7 +6,7 @@
 #![allow(unsafe_code, reason = "decision record 0010")]
 
 use crate::tree::{Tree32, Tree64};
-use crate::trie::{self, Arena, Trie};
+use crate::trie::{self, Arena};
 
 /// An instruction set that this processor has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,20 +106,20 @@ impl Tree64 {
     }
 }
 
-impl Trie {
-    /// The answer for `addr`.
+impl Kernel {
+    /// The answer of a trie for `addr`.
     #[inline]
-    pub(crate) fn lookup(&self, addr: u32) -> u32 {
-        let slot = self.slot(trie::slot_of(addr));
+    pub(crate) fn find(self, arena: &impl Arena, addr: u32) -> u32 {
+        let slot = arena.slot(trie::slot_of(addr));
         match trie::answer_in(slot) {
             Some(answer) => answer,
-            None => dispatch!(self.kernel, descend(self, slot, addr)),
+            None => dispatch!(self, descend(arena, slot, addr)),
         }
     }
 
     /// Shape: the two are equally long.
-    pub(crate) fn lookup_batch(&self, addrs: &[u32], found: &mut [u32]) {
-        dispatch!(self.kernel, trie_batch(self, addrs, found))
+    pub(crate) fn find_batch(self, arena: &impl Arena, addrs: &[u32], found: &mut [u32]) {
+        dispatch!(self, trie_batch(arena, addrs, found))
     }
 }
 
@@ -186,12 +186,8 @@ mod avx2 {
     fn below32(line: &[i32; 16], key: i32) -> usize {
         let key = _mm256_set1_epi32(key);
         // SAFETY: the line is two times 32 readable bytes, and the load needs no alignment.
-        let (low, high) = unsafe {
-            (
-                _mm256_loadu_si256(line.as_ptr().cast()),
-                _mm256_loadu_si256(line.as_ptr().add(8).cast()),
-            )
-        };
+        let (low, high) =
+            unsafe { (_mm256_loadu_si256(line.as_ptr().cast()), _mm256_loadu_si256(line.as_ptr().add(8).cast())) };
         let mask = |ends| _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(key, ends)));
         (mask(low) | mask(high) << 8).count_ones() as usize
     }
@@ -201,12 +197,8 @@ mod avx2 {
     fn below64(line: &[i64; 8], key: i64) -> usize {
         let key = _mm256_set1_epi64x(key);
         // SAFETY: the line is two times 32 readable bytes, and the load needs no alignment.
-        let (low, high) = unsafe {
-            (
-                _mm256_loadu_si256(line.as_ptr().cast()),
-                _mm256_loadu_si256(line.as_ptr().add(4).cast()),
-            )
-        };
+        let (low, high) =
+            unsafe { (_mm256_loadu_si256(line.as_ptr().cast()), _mm256_loadu_si256(line.as_ptr().add(4).cast())) };
         let mask = |ends| _mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpgt_epi64(key, ends)));
         (mask(low) | mask(high) << 4).count_ones() as usize
     }

@@ -3,6 +3,7 @@
 
 mod builder;
 mod dir24;
+mod fib;
 mod index4;
 mod index6;
 mod kernel;
@@ -14,6 +15,7 @@ mod trie;
 mod values;
 
 pub use builder::Builder;
+pub use fib::{Fib, FibReader};
 pub use index4::{Index4, Layout4};
 pub use index6::Index6;
 pub use prefix::{Prefix, PrefixError};

@@ -24,11 +24,7 @@ impl Prefix {
     /// Errors: a length over 32 (IPv4) or 128 (IPv6); host bits set, naming the prefix that was probably meant.
     pub fn new(addr: IpAddr, len: u8) -> Result<Self, PrefixError> {
         let prefix = Self::truncating(addr, len)?;
-        if prefix.addr() == addr {
-            Ok(prefix)
-        } else {
-            Err(PrefixError::HostBits { addr, prefix })
-        }
+        if prefix.addr() == addr { Ok(prefix) } else { Err(PrefixError::HostBits { addr, prefix }) }
     }
 
     /// The prefix of `len` bits that contains `addr`.
@@ -205,17 +201,10 @@ impl fmt::Display for PrefixError {
         match self {
             Self::NoLength { text } => match text.parse::<IpAddr>() {
                 Ok(addr) => {
-                    write!(
-                        f,
-                        "`{text}` has no length; the prefix of this one address is `{}`",
-                        Prefix::host(addr)
-                    )
+                    write!(f, "`{text}` has no length; the prefix of this one address is `{}`", Prefix::host(addr))
                 }
                 Err(_) => {
-                    write!(
-                        f,
-                        "`{text}` is not a prefix; expected address/length, as in 10.0.0.0/16 or 2001:db8::/56"
-                    )
+                    write!(f, "`{text}` is not a prefix; expected address/length, as in 10.0.0.0/16 or 2001:db8::/56")
                 }
             },
             Self::Address { text, addr } => {
@@ -223,31 +212,17 @@ impl fmt::Display for PrefixError {
                 if addr.contains(':') {
                     write!(f, "IPv6 as in 2001:db8::")
                 } else {
-                    write!(
-                        f,
-                        "IPv4 as in 10.0.0.0: four numbers up to 255 without leading zeros"
-                    )
+                    write!(f, "IPv4 as in 10.0.0.0: four numbers up to 255 without leading zeros")
                 }
             }
             Self::Length { text, len, max } => {
-                write!(
-                    f,
-                    "`{len}` in `{text}` is not a prefix length; expected 0 to {max} without leading zeros"
-                )
+                write!(f, "`{len}` in `{text}` is not a prefix length; expected 0 to {max} without leading zeros")
             }
             Self::TooLong { addr, len } => {
-                write!(
-                    f,
-                    "`{addr}/{len}` is too long; the length is 0 to {}",
-                    Prefix::host(*addr).len()
-                )
+                write!(f, "`{addr}/{len}` is too long; the length is 0 to {}", Prefix::host(*addr).len())
             }
             Self::HostBits { addr, prefix } => {
-                write!(
-                    f,
-                    "`{addr}/{}` has host bits set; the prefix is `{prefix}`",
-                    prefix.len()
-                )
+                write!(f, "`{addr}/{}` has host bits set; the prefix is `{prefix}`", prefix.len())
             }
         }
     }
@@ -305,21 +280,13 @@ fn split(text: &str) -> Result<(IpAddr, u8), PrefixError> {
         return Err(PrefixError::NoLength { text: text.into() });
     };
     let Ok(ip) = addr.parse::<IpAddr>() else {
-        return Err(PrefixError::Address {
-            text: text.into(),
-            addr: addr.into(),
-        });
+        return Err(PrefixError::Address { text: text.into(), addr: addr.into() });
     };
     let max = Prefix::host(ip).len();
-    let digits =
-        !len.is_empty() && len.bytes().all(|b| b.is_ascii_digit()) && (len == "0" || !len.starts_with('0'));
+    let digits = !len.is_empty() && len.bytes().all(|b| b.is_ascii_digit()) && (len == "0" || !len.starts_with('0'));
     match len.parse::<u8>() {
         Ok(len) if digits && len <= max => Ok((ip, len)),
-        Ok(_) | Err(_) => Err(PrefixError::Length {
-            text: text.into(),
-            len: len.into(),
-            max,
-        }),
+        Ok(_) | Err(_) => Err(PrefixError::Length { text: text.into(), len: len.into(), max }),
     }
 }
 
@@ -337,14 +304,7 @@ mod tests {
 
     #[test]
     fn text_is_printed_as_it_was_read() {
-        for text in [
-            "0.0.0.0/0",
-            "10.0.0.0/8",
-            "255.255.255.255/32",
-            "::/0",
-            "2001:db8::/56",
-            "::1/128",
-        ] {
+        for text in ["0.0.0.0/0", "10.0.0.0/8", "255.255.255.255/32", "::/0", "2001:db8::/56", "::1/128"] {
             assert_eq!(p(text).to_string(), text);
         }
         assert_eq!(Prefix::DEFAULT_V4, p("0.0.0.0/0"));
@@ -354,26 +314,11 @@ mod tests {
     #[test]
     fn an_error_names_the_value_and_what_would_be_right() {
         let errors = [
-            (
-                "10.0.0.1/16",
-                "`10.0.0.1/16` has host bits set; the prefix is `10.0.0.0/16`",
-            ),
-            (
-                "2001:db8::1/64",
-                "`2001:db8::1/64` has host bits set; the prefix is `2001:db8::/64`",
-            ),
-            (
-                "10.0.0.0",
-                "`10.0.0.0` has no length; the prefix of this one address is `10.0.0.0/32`",
-            ),
-            (
-                "ten",
-                "`ten` is not a prefix; expected address/length, as in 10.0.0.0/16 or 2001:db8::/56",
-            ),
-            (
-                "",
-                "`` is not a prefix; expected address/length, as in 10.0.0.0/16 or 2001:db8::/56",
-            ),
+            ("10.0.0.1/16", "`10.0.0.1/16` has host bits set; the prefix is `10.0.0.0/16`"),
+            ("2001:db8::1/64", "`2001:db8::1/64` has host bits set; the prefix is `2001:db8::/64`"),
+            ("10.0.0.0", "`10.0.0.0` has no length; the prefix of this one address is `10.0.0.0/32`"),
+            ("ten", "`ten` is not a prefix; expected address/length, as in 10.0.0.0/16 or 2001:db8::/56"),
+            ("", "`` is not a prefix; expected address/length, as in 10.0.0.0/16 or 2001:db8::/56"),
             (
                 "010.0.0.0/8",
                 "`010.0.0.0` in `010.0.0.0/8` is not an IP address; expected IPv4 as in 10.0.0.0: four numbers up to 255 without leading zeros",
@@ -382,48 +327,26 @@ mod tests {
                 "2001::db8::/32",
                 "`2001::db8::` in `2001::db8::/32` is not an IP address; expected IPv6 as in 2001:db8::",
             ),
-            (
-                "10.0.0.0/33",
-                "`33` in `10.0.0.0/33` is not a prefix length; expected 0 to 32 without leading zeros",
-            ),
-            (
-                "10.0.0.0/08",
-                "`08` in `10.0.0.0/08` is not a prefix length; expected 0 to 32 without leading zeros",
-            ),
-            (
-                "::/129",
-                "`129` in `::/129` is not a prefix length; expected 0 to 128 without leading zeros",
-            ),
+            ("10.0.0.0/33", "`33` in `10.0.0.0/33` is not a prefix length; expected 0 to 32 without leading zeros"),
+            ("10.0.0.0/08", "`08` in `10.0.0.0/08` is not a prefix length; expected 0 to 32 without leading zeros"),
+            ("::/129", "`129` in `::/129` is not a prefix length; expected 0 to 128 without leading zeros"),
         ];
         for (text, message) in errors {
             assert_eq!(text.parse::<Prefix>().unwrap_err().to_string(), message);
         }
-        for text in [
-            "10.0.0.0/+8",
-            "10.0.0.0/",
-            "10.0.0.0/8/8",
-            " 10.0.0.0/8",
-            "10.0.0.0/8 ",
-            "10.0.0/8",
-            "::/00",
-            "::/256",
-        ] {
+        for text in
+            ["10.0.0.0/+8", "10.0.0.0/", "10.0.0.0/8/8", " 10.0.0.0/8", "10.0.0.0/8 ", "10.0.0/8", "::/00", "::/256"]
+        {
             assert!(text.parse::<Prefix>().is_err(), "{text}");
         }
         let error = Prefix::new(ip("10.0.0.0"), 40).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "`10.0.0.0/40` is too long; the length is 0 to 32"
-        );
+        assert_eq!(error.to_string(), "`10.0.0.0/40` is too long; the length is 0 to 32");
     }
 
     #[test]
     fn truncating_clears_host_bits() {
         assert_eq!(Prefix::parse_truncating("100.68.0.18/18"), Ok(p("100.68.0.0/18")));
-        assert_eq!(
-            Prefix::parse_truncating("2001:db8::ff/120"),
-            Ok(p("2001:db8::/120"))
-        );
+        assert_eq!(Prefix::parse_truncating("2001:db8::ff/120"), Ok(p("2001:db8::/120")));
         assert!(Prefix::parse_truncating("100.68.0.18/33").is_err());
     }
 
@@ -448,10 +371,7 @@ mod tests {
     #[test]
     fn edges_of_a_prefix() {
         let block = p("10.0.1.0/24");
-        assert_eq!(
-            (block.first(), block.last(), block.size()),
-            (ip("10.0.1.0"), ip("10.0.1.255"), 256)
-        );
+        assert_eq!((block.first(), block.last(), block.size()), (ip("10.0.1.0"), ip("10.0.1.255"), 256));
         assert_eq!(
             (block.nth(0), block.nth(255), block.nth(256)),
             (Some(ip("10.0.1.0")), Some(ip("10.0.1.255")), None)
@@ -459,10 +379,7 @@ mod tests {
         assert_eq!(block.halves(), Some((p("10.0.1.0/25"), p("10.0.1.128/25"))));
         assert_eq!(p("10.0.1.7/32").halves(), None);
         assert_eq!(p("10.0.1.7/32").nth(1), None);
-        assert_eq!(
-            Prefix::DEFAULT_V4.nth(u128::from(u32::MAX)),
-            Some(ip("255.255.255.255"))
-        );
+        assert_eq!(Prefix::DEFAULT_V4.nth(u128::from(u32::MAX)), Some(ip("255.255.255.255")));
         assert_eq!(Prefix::DEFAULT_V4.nth(1 << 32), None);
         assert_eq!(Prefix::DEFAULT_V4.size(), 1 << 32);
         assert_eq!(Prefix::DEFAULT_V6.size(), u128::MAX);
@@ -490,9 +407,7 @@ mod tests {
         let text = serde_json::to_string(&block).unwrap();
         assert_eq!(text, r#""2001:db8::/56""#);
         assert_eq!(serde_json::from_str::<Prefix>(&text).unwrap(), block);
-        let error = serde_json::from_str::<Prefix>(r#""10.0.0.1/16""#)
-            .unwrap_err()
-            .to_string();
+        let error = serde_json::from_str::<Prefix>(r#""10.0.0.1/16""#).unwrap_err().to_string();
         assert!(error.contains("the prefix is `10.0.0.0/16`"), "{error}");
     }
 }

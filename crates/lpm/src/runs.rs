@@ -7,11 +7,13 @@ use crate::Prefix;
 /// An address as a number.
 pub(crate) trait Number: Copy + Ord {
     const ZERO: Self;
+    const MAX: Self;
     fn next(self) -> Option<Self>;
 }
 
 impl Number for u32 {
     const ZERO: Self = 0;
+    const MAX: Self = Self::MAX;
     fn next(self) -> Option<Self> {
         self.checked_add(1)
     }
@@ -19,6 +21,7 @@ impl Number for u32 {
 
 impl Number for u128 {
     const ZERO: Self = 0;
+    const MAX: Self = Self::MAX;
     fn next(self) -> Option<Self> {
         self.checked_add(1)
     }
@@ -55,39 +58,65 @@ pub(crate) fn spans6(routes: impl IntoIterator<Item = (Prefix, u32)>) -> Vec<Spa
 /// Shape: `spans` come from [`spans4`] or [`spans6`]. The first run starts at zero, neighbours differ in value,
 /// and 0 stands for no route.
 pub(crate) fn runs<A: Number>(spans: &[Span<A>]) -> Vec<Run<A>> {
-    let mut runs = vec![Run {
-        start: A::ZERO,
-        value: 0,
-    }];
-    // The routes that cover the current address, shortest first.
-    let mut open: Vec<(A, u32)> = Vec::new();
-    for &(first, last, value) in spans {
-        close(&mut runs, &mut open, |end| end < first);
-        start(&mut runs, first, value);
-        open.push((last, value));
-    }
-    close(&mut runs, &mut open, |_| true);
-    runs
+    runs_within(A::ZERO, A::MAX, 0, spans.iter().copied())
 }
 
-fn close<A: Number>(runs: &mut Vec<Run<A>>, open: &mut Vec<(A, u32)>, ended: impl Fn(A) -> bool) {
-    while let Some(&(last, _)) = open.last()
-        && ended(last)
-    {
-        open.pop();
-        if let Some(next) = last.next() {
-            start(runs, next, open.last().map_or(0, |&(_, value)| value));
+/// [`runs`] of the part of the address line from `first` to `last`, where `value` holds outside all `spans`.
+///
+/// Shape: each of `spans` starts in that part, and they are in the order of [`spans4`].
+pub(crate) fn runs_within<A: Number>(
+    first: A,
+    last: A,
+    value: u32,
+    spans: impl IntoIterator<Item = Span<A>>,
+) -> Vec<Run<A>> {
+    let mut line = Line { runs: vec![Run { start: first, value }], open: Vec::new(), last, outside: value };
+    for (first, last, value) in spans {
+        line.close_before(first);
+        line.start(first, value);
+        line.open.push((last, value));
+    }
+    line.close_all();
+    line.runs
+}
+
+/// A part of the address line, cut from its beginning up to where the last span started.
+struct Line<A> {
+    runs: Vec<Run<A>>,
+    /// The end and value of the spans around that place, the largest first.
+    open: Vec<(A, u32)>,
+    last: A,
+    outside: u32,
+}
+
+impl<A: Number> Line<A> {
+    fn close_before(&mut self, first: A) {
+        while let Some((end, _)) = self.open.pop_if(|&mut (end, _)| end < first) {
+            self.resume_after(end);
         }
     }
-}
 
-/// From `at` on the value is `value`, whatever was said about `at` before.
-fn start<A: Number>(runs: &mut Vec<Run<A>>, at: A, value: u32) {
-    if runs.last().is_some_and(|run| run.start == at) {
-        runs.pop();
+    fn close_all(&mut self) {
+        while let Some((end, _)) = self.open.pop() {
+            self.resume_after(end);
+        }
     }
-    if runs.last().is_none_or(|run| run.value != value) {
-        runs.push(Run { start: at, value });
+
+    /// After the end of a span, what is around it holds again.
+    fn resume_after(&mut self, end: A) {
+        if end < self.last
+            && let Some(next) = end.next()
+        {
+            self.start(next, self.open.last().map_or(self.outside, |&(_, value)| value));
+        }
+    }
+
+    /// From `at` on the value is `value`, whatever was said about `at` before.
+    fn start(&mut self, at: A, value: u32) {
+        self.runs.pop_if(|run| run.start == at);
+        if self.runs.last().is_none_or(|run| run.value != value) {
+            self.runs.push(Run { start: at, value });
+        }
     }
 }
 
@@ -120,13 +149,8 @@ mod tests {
     use super::*;
 
     fn cut(routes: &[(&str, u32)]) -> Vec<(u32, u32)> {
-        let routes = routes
-            .iter()
-            .map(|&(prefix, value)| (prefix.parse().unwrap(), value));
-        runs(&spans4(routes))
-            .iter()
-            .map(|run| (run.start, run.value))
-            .collect()
+        let routes = routes.iter().map(|&(prefix, value)| (prefix.parse().unwrap(), value));
+        runs(&spans4(routes)).iter().map(|run| (run.start, run.value)).collect()
     }
 
     #[test]
@@ -138,13 +162,7 @@ mod tests {
     fn a_nested_route_cuts_its_cover_in_two() {
         assert_eq!(
             cut(&[("10.0.0.0/8", 1), ("10.1.0.0/16", 2)]),
-            [
-                (0, 0),
-                (0x0a00_0000, 1),
-                (0x0a01_0000, 2),
-                (0x0a02_0000, 1),
-                (0x0b00_0000, 0)
-            ]
+            [(0, 0), (0x0a00_0000, 1), (0x0a01_0000, 2), (0x0a02_0000, 1), (0x0b00_0000, 0)]
         );
     }
 
@@ -156,19 +174,13 @@ mod tests {
 
     #[test]
     fn a_cover_hidden_by_its_halves_leaves_no_run() {
-        assert_eq!(
-            cut(&[("0.0.0.0/0", 1), ("0.0.0.0/1", 2), ("128.0.0.0/1", 3)]),
-            [(0, 2), (1 << 31, 3)]
-        );
+        assert_eq!(cut(&[("0.0.0.0/0", 1), ("0.0.0.0/1", 2), ("128.0.0.0/1", 3)]), [(0, 2), (1 << 31, 3)]);
     }
 
     #[test]
     fn routes_that_end_at_the_last_address_end_there() {
         assert_eq!(cut(&[("255.255.255.255/32", 1)]), [(0, 0), (u32::MAX, 1)]);
-        assert_eq!(
-            cut(&[("255.0.0.0/8", 1), ("255.255.255.255/32", 2)]),
-            [(0, 0), (255 << 24, 1), (u32::MAX, 2)]
-        );
+        assert_eq!(cut(&[("255.0.0.0/8", 1), ("255.255.255.255/32", 2)]), [(0, 0), (255 << 24, 1), (u32::MAX, 2)]);
     }
 
     #[test]

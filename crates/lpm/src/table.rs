@@ -53,11 +53,7 @@ impl<V> Table<V> {
     }
 
     /// [`longest_match_batch`](Self::longest_match_batch) where the family is known.
-    pub fn longest_match_batch_v4<'t>(
-        &'t self,
-        addrs: &[Ipv4Addr],
-        found: &mut Vec<Option<(Prefix, &'t V)>>,
-    ) {
+    pub fn longest_match_batch_v4<'t>(&'t self, addrs: &[Ipv4Addr], found: &mut Vec<Option<(Prefix, &'t V)>>) {
         found.clear();
         found.reserve(addrs.len());
         for group in addrs.chunks(GROUP) {
@@ -65,18 +61,13 @@ impl<V> Table<V> {
             for (key, addr) in keys.iter_mut().zip(group) {
                 *key = addr.to_bits();
             }
-            self.index4
-                .lookup_batch(keys.get(..group.len()).unwrap_or_default(), &mut indexes);
+            self.index4.lookup_batch(keys.get(..group.len()).unwrap_or_default(), &mut indexes);
             found.extend(indexes.iter().take(group.len()).map(|&index| self.entry(index)));
         }
     }
 
     /// [`longest_match_batch`](Self::longest_match_batch) where the family is known.
-    pub fn longest_match_batch_v6<'t>(
-        &'t self,
-        addrs: &[Ipv6Addr],
-        found: &mut Vec<Option<(Prefix, &'t V)>>,
-    ) {
+    pub fn longest_match_batch_v6<'t>(&'t self, addrs: &[Ipv6Addr], found: &mut Vec<Option<(Prefix, &'t V)>>) {
         found.clear();
         found.reserve(addrs.len());
         for group in addrs.chunks(GROUP) {
@@ -84,8 +75,7 @@ impl<V> Table<V> {
             for (key, addr) in keys.iter_mut().zip(group) {
                 *key = addr.to_bits();
             }
-            self.index6
-                .lookup_batch(keys.get(..group.len()).unwrap_or_default(), &mut indexes);
+            self.index6.lookup_batch(keys.get(..group.len()).unwrap_or_default(), &mut indexes);
             found.extend(indexes.iter().take(group.len()).map(|&index| self.entry(index)));
         }
     }
@@ -109,10 +99,7 @@ impl<V> Table<V> {
 
     /// The value of exactly this prefix.
     pub fn get(&self, prefix: Prefix) -> Option<&V> {
-        let at = self
-            .entries
-            .binary_search_by_key(&prefix, |&(prefix, _)| prefix)
-            .ok()?;
+        let at = self.entries.binary_search_by_key(&prefix, |&(prefix, _)| prefix).ok()?;
         self.entries.get(at).map(|(_, value)| value)
     }
 
@@ -139,11 +126,7 @@ impl<V> Table<V> {
     /// Shape: sorted by prefix, without duplicates.
     pub(crate) fn from_sorted(entries: Box<[(Prefix, V)]>) -> Self {
         let numbered = || entries.iter().map(|&(prefix, _)| prefix).zip(1..);
-        Self {
-            index4: Index4::build(numbered()),
-            index6: Index6::build(numbered()),
-            entries,
-        }
+        Self { index4: Index4::build(numbered()), index6: Index6::build(numbered()), entries }
     }
 
     /// Looks up one group of mixed families, each family as a batch.
@@ -180,11 +163,7 @@ impl<V> Default for Table<V> {
 
 impl<V: Clone> Clone for Table<V> {
     fn clone(&self) -> Self {
-        Self {
-            entries: self.entries.clone(),
-            index4: self.index4.clone(),
-            index6: self.index6.clone(),
-        }
+        Self { entries: self.entries.clone(), index4: self.index4.clone(), index6: self.index6.clone() }
     }
 }
 

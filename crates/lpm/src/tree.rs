@@ -68,9 +68,7 @@ impl<K: Key, const N: usize> Tree<K, N> {
         let mut span = N;
         while let Some(below) = levels.last().filter(|below| below.len() > 1) {
             let nodes = below.len().div_ceil(N + 1);
-            let level = (0..nodes)
-                .map(|node| Self::separators(ends, node * (N + 1), span))
-                .collect();
+            let level = (0..nodes).map(|node| Self::separators(ends, node * (N + 1), span)).collect();
             levels.push(level);
             span *= N + 1;
         }
@@ -81,20 +79,12 @@ impl<K: Key, const N: usize> Tree<K, N> {
             *at = start;
             start += u32::try_from(level.len()).unwrap_or(u32::MAX);
         }
-        Self {
-            depth: levels.len(),
-            lines: levels.concat().into(),
-            levels: starts,
-            values,
-            kernel: Kernel::detect(),
-        }
+        Self { depth: levels.len(), lines: levels.concat().into(), levels: starts, values, kernel: Kernel::detect() }
     }
 
     fn leaves(ends: &[K::Unsigned]) -> Vec<Line<K, N>> {
         let leaves = ends.len().div_ceil(N).max(1);
-        (0..leaves)
-            .map(|leaf| Line(std::array::from_fn(|i| key_or_max(ends, leaf * N + i))))
-            .collect()
+        (0..leaves).map(|leaf| Line(std::array::from_fn(|i| key_or_max(ends, leaf * N + i)))).collect()
     }
 
     /// The inner node whose first child is number `child`; a separator is the last key below the child to its
@@ -181,20 +171,12 @@ mod tests {
     use super::*;
 
     /// Key counts around every size at which a node, a level or a group is full.
-    const SIZES: [usize; 18] = [
-        0, 1, 7, 8, 9, 15, 16, 17, 72, 73, 143, 144, 272, 273, 288, 289, 1_000, 5_000,
-    ];
+    const SIZES: [usize; 18] = [0, 1, 7, 8, 9, 15, 16, 17, 72, 73, 143, 144, 272, 273, 288, 289, 1_000, 5_000];
 
     fn keys(len: usize) -> impl Iterator<Item = u64> {
         // Steps of one, two and three, so that every gap has a number to ask for; the last key is the largest
         // that a run can end at.
-        (0..len as u64).map(move |i| {
-            if i + 1 == len as u64 {
-                u32::MAX as u64 - 1
-            } else {
-                i * 2 + i % 2
-            }
-        })
+        (0..len as u64).map(move |i| if i + 1 == len as u64 { u32::MAX as u64 - 1 } else { i * 2 + i % 2 })
     }
 
     fn asked(ends: &[u64]) -> Vec<u64> {
@@ -204,30 +186,19 @@ mod tests {
 
     #[test]
     fn every_kernel_finds_the_run_a_sorted_list_says() {
-        for (len, kernel) in SIZES
-            .iter()
-            .flat_map(|&len| Kernel::available().into_iter().map(move |k| (len, k)))
-        {
+        for (len, kernel) in SIZES.iter().flat_map(|&len| Kernel::available().into_iter().map(move |k| (len, k))) {
             let ends: Vec<u64> = keys(len).collect();
             let ends32: Vec<u32> = ends.iter().map(|&end| end as u32).collect();
             // Over 65,535 and under it, so that both widths of value are met.
             let value = |run: usize| {
-                if len % 2 == 0 {
-                    run as u32 + 1
-                } else {
-                    run as u32 + 70_000
-                }
+                if len % 2 == 0 { run as u32 + 1 } else { run as u32 + 70_000 }
             };
             let values = || (0..=len).map(value).collect::<Values>();
             let (mut tree32, mut tree64) = (Tree32::new(&ends32, values()), Tree64::new(&ends, values()));
             (tree32.kernel, tree64.kernel) = (kernel, kernel);
             for part in asked(&ends) {
                 let expected = value(ends.partition_point(|&end| end < part));
-                assert_eq!(
-                    tree32.lookup(part as u32),
-                    expected,
-                    "{part} of {len} keys, {kernel:?}"
-                );
+                assert_eq!(tree32.lookup(part as u32), expected, "{part} of {len} keys, {kernel:?}");
                 assert_eq!(tree64.lookup(part), expected, "{part} of {len} keys, {kernel:?}");
             }
         }
@@ -239,18 +210,10 @@ mod tests {
         let ends32: Vec<u32> = ends.iter().map(|&end| end as u32).collect();
         let values = || (0..=400).collect::<Values>();
         let parts = asked(&ends);
-        for (kernel, len) in Kernel::available()
-            .into_iter()
-            .flat_map(|k| (0..=33).map(move |len| (k, len)))
-        {
+        for (kernel, len) in Kernel::available().into_iter().flat_map(|k| (0..=33).map(move |len| (k, len))) {
             let (mut tree32, mut tree64) = (Tree32::new(&ends32, values()), Tree64::new(&ends, values()));
             (tree32.kernel, tree64.kernel) = (kernel, kernel);
-            let parts32: Vec<u32> = parts
-                .iter()
-                .skip(len * 7)
-                .take(len)
-                .map(|&part| part as u32)
-                .collect();
+            let parts32: Vec<u32> = parts.iter().skip(len * 7).take(len).map(|&part| part as u32).collect();
             let parts64: Vec<u64> = parts32.iter().map(|&part| part.into()).collect();
             let one_by_one: Vec<u32> = parts32.iter().map(|&part| tree32.lookup(part)).collect();
             let mut found = vec![u32::MAX; len];
@@ -266,10 +229,6 @@ mod tests {
     fn keys_cost_little_more_than_their_own_size() {
         let ends: Vec<u32> = (0..10_000).collect();
         let tree = Tree32::new(&ends, (0..=10_000).collect());
-        assert!(
-            tree.memory() < 10_000 * (4 + 2) + 10_000 * 4 / 14,
-            "{}",
-            tree.memory()
-        );
+        assert!(tree.memory() < 10_000 * (4 + 2) + 10_000 * 4 / 14, "{}", tree.memory());
     }
 }

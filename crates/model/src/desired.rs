@@ -10,7 +10,7 @@ mod record;
 mod routes;
 mod violation;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use rpds::RedBlackTreeMapSync;
@@ -47,26 +47,24 @@ impl Desired {
     /// # Errors
     /// Every [`Violation`] of the outcome, in the order of the changes.
     pub fn apply(&self, changes: impl IntoIterator<Item = Change>) -> Result<Self, Vec<Violation>> {
+        let changes: Vec<Change> = changes.into_iter().collect();
         let mut next = self.clone();
-        let mut touched = Vec::new();
         let mut violations = Vec::new();
-        for change in changes {
-            match next.make(change) {
-                Ok(resource) => touched.extend(resource),
-                Err(violation) => violations.push(violation),
-            }
-        }
+        // Names are given up before they are taken, so that two resources can swap theirs.
+        changes.iter().filter_map(Change::id).for_each(|id| next.remove_indexes(id));
+        let touched: Vec<ResourceRef> =
+            changes.into_iter().filter_map(|change| next.make(change, &mut violations)).collect();
         let mut seen = BTreeSet::new();
-        for resource in touched {
+        let affected = touched.iter().flat_map(|&id| next.affected_by(id));
+        for resource in touched.iter().copied().chain(affected) {
             if seen.insert(resource) {
                 next.check(resource, &mut violations);
             }
         }
-        if violations.is_empty() {
-            Ok(next)
-        } else {
-            Err(violations)
-        }
+        // A check of one resource may speak for others, which then speak for themselves too.
+        let mut said = HashSet::new();
+        violations.retain(|violation| said.insert(violation.to_string()));
+        if violations.is_empty() { Ok(next) } else { Err(violations) }
     }
 
     /// All resources of a kind.
@@ -133,11 +131,7 @@ impl Desired {
         let owners: Vec<ResourceRef> = self.links.keys().copied().collect();
         self.next_link = self.next_link.max(earlier.next_link);
         for owner in owners {
-            let link = earlier
-                .links
-                .get(&owner)
-                .copied()
-                .unwrap_or_else(|| self.fresh_link());
+            let link = earlier.links.get(&owner).copied().unwrap_or_else(|| self.fresh_link());
             self.links.insert_mut(owner, link);
         }
         self
@@ -151,9 +145,7 @@ impl Desired {
 
     /// Every record with the id it is kept under, in the order of the ids.
     pub fn records(&self) -> impl Iterator<Item = (&str, &Record)> {
-        self.records
-            .iter()
-            .map(|(id, record)| (id.as_str(), record.as_ref()))
+        self.records.iter().map(|(id, record)| (id.as_str(), record.as_ref()))
     }
 
     /// Every resource of every kind.
@@ -175,16 +167,12 @@ impl Desired {
 
     /// What refers to a resource and would be broken without it.
     pub fn dependents(&self, resource: ResourceRef) -> impl Iterator<Item = ResourceRef> + '_ {
-        self.dependents
-            .get(&resource)
-            .into_iter()
-            .flat_map(|set| set.iter().copied())
+        self.dependents.get(&resource).into_iter().flat_map(|set| set.iter().copied())
     }
 
     /// The resources of one kind that refer to another resource.
     pub fn dependents_of_kind<K: Noun>(&self, resource: ResourceRef) -> impl Iterator<Item = &K> {
-        self.dependents(resource)
-            .filter_map(|dependent| K::from_ref(dependent).and_then(|id| self.get(id)))
+        self.dependents(resource).filter_map(|dependent| K::from_ref(dependent).and_then(|id| self.get(id)))
     }
 
     /// The VPC of a subnet.
@@ -205,9 +193,11 @@ impl Desired {
         self.get(subnet.table.or(self.get(subnet.vpc).map(|vpc| vpc.main_table))?)
     }
 
-    fn make(&mut self, change: Change) -> Result<Option<ResourceRef>, Violation> {
+    /// Makes a change, whatever it leads to.
+    fn make(&mut self, change: Change, violations: &mut Vec<Violation>) -> Option<ResourceRef> {
         match change {
             Change::Put(resource) => {
+                let resource = resource.canonical();
                 let id = resource.id();
                 self.remove_indexes(id);
                 for needed in resource.needs() {
@@ -217,39 +207,31 @@ impl Desired {
                 }
                 if let Some(name) = resource.name() {
                     let key = (id.noun(), name.clone());
-                    if let Some(other) = self.names.get(&key).filter(|other| **other != id) {
-                        let problem = Problem::NameTaken {
-                            name: name.clone(),
-                            by: *other,
-                        };
-                        return Err(Violation {
+                    match self.names.get(&key).filter(|other| **other != id) {
+                        Some(&by) => violations.push(Violation {
                             resource: id,
                             field: "name",
-                            problem,
-                        });
+                            problem: Problem::NameTaken { name: name.clone(), by },
+                        }),
+                        None => self.names.insert_mut(key, id),
                     }
-                    self.names.insert_mut(key, id);
                 }
                 if resource.has_link() && !self.links.contains_key(&id) {
                     let link = self.fresh_link();
                     self.links.insert_mut(id, link);
                 }
                 self.tables.insert(resource);
-                Ok(Some(id))
+                Some(id)
             }
             Change::Delete(id) => {
                 if !self.tables.contains(id) {
-                    return Err(Violation {
-                        resource: id,
-                        field: "id",
-                        problem: Problem::NotFound { what: id },
-                    });
+                    violations.push(Violation { resource: id, field: "id", problem: Problem::NotFound { what: id } });
                 }
                 self.remove_indexes(id);
                 self.links.remove_mut(&id);
                 self.tables.remove(id);
                 self.records.remove_mut(&id.to_string());
-                Ok(Some(id))
+                Some(id)
             }
             Change::Record { id, record } => {
                 if record.is_empty() {
@@ -257,7 +239,7 @@ impl Desired {
                 } else {
                     self.records.insert_mut(id, Arc::new(record));
                 }
-                Ok(None)
+                None
             }
         }
     }
@@ -270,7 +252,10 @@ impl Desired {
             });
         }
         if let Some(name) = old.name() {
-            self.names.remove_mut(&(id.noun(), name.clone()));
+            let key = (id.noun(), name.clone());
+            if self.names.get(&key) == Some(&id) {
+                self.names.remove_mut(&key);
+            }
         }
     }
 

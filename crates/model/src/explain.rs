@@ -78,12 +78,7 @@ impl fmt::Display for Explanation {
                     writeln!(f, "  {place:<24} {packet}")?;
                     shown = packet;
                 }
-                Step::Stage {
-                    stage,
-                    outcome,
-                    because,
-                    ..
-                } => {
+                Step::Stage { stage, outcome, because, .. } => {
                     let line = format!("    {stage:<20} {outcome:<22} {because}");
                     writeln!(f, "{}", line.trim_end())?;
                 }
@@ -96,16 +91,8 @@ impl fmt::Display for Explanation {
                 writeln!(f, ": {doc}")
             }
             Verdict::Send { to, packet, mtu } => {
-                let changed = if packet == shown {
-                    String::new()
-                } else {
-                    format!(" {packet}")
-                };
-                writeln!(
-                    f,
-                    "  => send {to}{changed}, mtu {mtu}, generation {}",
-                    self.generation
-                )
+                let changed = if packet == shown { String::new() } else { format!(" {packet}") };
+                writeln!(f, "  => send {to}{changed}, mtu {mtu}, generation {}", self.generation)
             }
         }
     }

@@ -1,12 +1,14 @@
 //! Identifiers in AWS's form, and the names people give.
 
 use std::any::type_name;
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A noun that has identifiers of its own.
@@ -40,11 +42,7 @@ impl<K> Id<K> {
     /// The identifier with this value and 17 digits.
     #[must_use]
     pub const fn new(low: u64) -> Self {
-        Self {
-            low,
-            form: Form::Long(0),
-            kind: PhantomData,
-        }
+        Self { low, form: Form::Long(0), kind: PhantomData }
     }
 
     /// The low 64 bits.
@@ -81,7 +79,7 @@ const fn mix(mut z: u64) -> u64 {
 
 /// Why a text is not an identifier of a kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{text}' is not a {noun} id; expected {prefix}- and 17 hex digits")]
+#[error("'{text}' is no {noun} id; expected {prefix}- and 17 hex digits")]
 pub struct IdError {
     /// What was given.
     pub text: String,
@@ -95,19 +93,9 @@ impl<K: Kind> FromStr for Id<K> {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let error = || IdError {
-            text: text.to_owned(),
-            noun: K::NOUN,
-            prefix: K::PREFIX,
-        };
-        let digits = text
-            .strip_prefix(K::PREFIX)
-            .and_then(|rest| rest.strip_prefix('-'))
-            .ok_or_else(error)?;
-        if !digits
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-        {
+        let error = || IdError { text: text.to_owned(), noun: K::NOUN, prefix: K::PREFIX };
+        let digits = text.strip_prefix(K::PREFIX).and_then(|rest| rest.strip_prefix('-')).ok_or_else(error)?;
+        if !digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
             return Err(error());
         }
         let hex = |digits: &str| u64::from_str_radix(digits, 16).map_err(|_| error());
@@ -116,11 +104,7 @@ impl<K: Kind> FromStr for Id<K> {
             8 => (hex(digits)?, Form::Short),
             _ => return Err(error()),
         };
-        Ok(Self {
-            low,
-            form,
-            kind: PhantomData,
-        })
+        Ok(Self { low, form, kind: PhantomData })
     }
 }
 
@@ -176,16 +160,32 @@ impl<K: Kind> Serialize for Id<K> {
 
 impl<'de, K: Kind> Deserialize<'de> for Id<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl<K: Kind> JsonSchema for Id<K> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}-id", K::PREFIX).into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": format!("^{}-([0-9a-f]{{17}}|[0-9a-f]{{8}})$", K::PREFIX),
+            "examples": [format!("{}-0abcdef1234567890", K::PREFIX)],
+        })
     }
 }
 
 /// Where packets enter and leave the process: a TUN of an ENI, of a service or of an internet host.
 ///
 /// Shape: given by `Desired` when its owner appears, kept for the owner's life, never reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LinkId(pub u32);
 
 impl fmt::Display for LinkId {
@@ -201,31 +201,18 @@ mod tests {
 
     #[test]
     fn an_id_prints_what_it_was_read_from() {
-        for text in [
-            "vpc-0abcdef1234567890",
-            "vpc-1234567890abcdef0",
-            "vpc-1a2b3c4d",
-            "vpc-00000000",
-        ] {
+        for text in ["vpc-0abcdef1234567890", "vpc-1234567890abcdef0", "vpc-1a2b3c4d", "vpc-00000000"] {
             assert_eq!(text.parse::<Id<Vpc>>().unwrap().to_string(), text);
         }
     }
 
     #[test]
     fn what_is_not_an_id_is_named_in_the_error() {
-        for text in [
-            "vpc-",
-            "vpc-0abcdef123456789",
-            "vpc-0ABCDEF1234567890",
-            "subnet-0abcdef1234567890",
-            "vpc",
-            "vpc-é",
-        ] {
+        for text in
+            ["vpc-", "vpc-0abcdef123456789", "vpc-0ABCDEF1234567890", "subnet-0abcdef1234567890", "vpc", "vpc-é"]
+        {
             let error = text.parse::<Id<Vpc>>().unwrap_err().to_string();
-            assert!(
-                error.contains(text) && error.contains("expected vpc- and 17 hex digits"),
-                "{error}"
-            );
+            assert!(error.contains(text) && error.contains("expected vpc- and 17 hex digits"), "{error}");
         }
     }
 

@@ -1,9 +1,11 @@
-//! What exists: ids, resources, the stage table, explanations, and the lab file.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod control;
 pub mod desired;
 pub mod explain;
 mod id;
+pub mod lab;
 pub mod resource;
 mod stage;
 mod time;

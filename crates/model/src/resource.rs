@@ -30,7 +30,6 @@ pub use security_group::{Peer, SecurityGroup, SecurityGroupRule};
 pub use service::{Provider, Service};
 pub use traffic::{Direction, IcmpMatch, PortRange, PortRangeError, Traffic};
 pub use transit::{
-    AttachmentKind, EffectiveTransitRoute, TransitAttachment, TransitGateway, TransitRouteTable,
-    TransitTarget,
+    AttachmentKind, EffectiveTransitRoute, TransitAttachment, TransitGateway, TransitRouteTable, TransitTarget,
 };
 pub use vpc::{Subnet, Vpc};

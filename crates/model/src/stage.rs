@@ -102,6 +102,11 @@ stages! {
         /// A later fragment whose first fragment, with the ports, was not seen.
         FragmentUnknown = "fragment_unknown", aws none,
     }
+    /// Links belong to somebody.
+    Link = "link" {
+        /// The link has no owner in the tables in force.
+        UnknownLink = "unknown_link", aws none,
+    }
     /// The packet can be remembered as part of a flow.
     FlowTable = "flow-table" {
         /// The flow table is full.
@@ -174,6 +179,8 @@ stages! {
         ServiceNoHost = "service_no_host", aws none,
         /// Every outside port towards the service is taken by another flow.
         ServicePortExhausted = "service_port_exhausted", aws none,
+        /// The connection was idle for longer than the endpoint remembers it; the client gets a reset.
+        VpceIdle = "vpce_idle", aws none,
     }
     /// The public address that stands for a private one at the internet gateway, and back.
     PublicAddress = "public-address" {
@@ -200,6 +207,8 @@ stages! {
         NatSameSubnet = "nat_same_subnet", aws none,
         /// All ports towards this destination are taken.
         NatPortAllocation = "nat_port_allocation", aws none,
+        /// The connection was idle for longer than the gateway remembers it; the client gets a reset.
+        NatIdle = "nat_idle", aws none,
     }
     /// The client that an answer to a NAT gateway's address is for.
     ReverseNat = "reverse-nat" {
@@ -211,10 +220,31 @@ stages! {
         /// A service cannot open a flow into the VPC of an endpoint.
         VpceIntraVpc = "vpce_intra_vpc", aws "VPCE_INTRA_VPC_TRAFFIC",
     }
+    /// A peering connection joins two VPCs and leads no further.
+    Peering = "peering" {
+        /// The destination is not an address of the VPC at the other end.
+        PcxDestination = "pcx_destination", aws "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR",
+        /// The source is not an address of the VPC at this end.
+        PcxSource = "pcx_source", aws "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR",
+    }
+    /// The subnet through which a packet reaches or leaves a transit gateway: one per availability zone.
+    TransitZone = "transit-zone" {
+        /// The transit gateway has no attachment subnet in the sender's availability zone.
+        TgwAz = "tgw_az", aws "TGW_ATTACH_VPC_AZ_RESTRICTION",
+    }
+    /// Longest-prefix match in the table of the attachment the packet came in by.
+    TransitLookup = "transit-lookup" {
+        /// The attachment has no table, or no route of it matches.
+        TgwNoRoute = "tgw_no_route", aws "NO_ROUTE_TO_DESTINATION",
+        /// The best route is a black hole.
+        TgwBlackhole = "tgw_blackhole", aws "BAD_STATE_ROUTE",
+    }
     /// Checks on one packet once its path is known: size, fragments, TTL where a hop is visible.
     Guard = "guard" {
         /// Larger than the path allows, and it may not be fragmented.
         TooBig = "too_big", aws none,
+        /// An element on the path carries no fragments of this protocol.
+        FragmentNotCarried = "fragment_not_carried", aws none,
         /// The TTL ran out at a hop that counts it.
         TtlExpired = "ttl_expired", aws none,
     }
@@ -266,21 +296,13 @@ mod tests {
         let names: BTreeSet<_> = StageId::ALL.iter().map(|s| s.name()).collect();
         assert_eq!(codes.len(), DropReason::COUNT);
         assert_eq!(names.len(), StageId::ALL.len());
-        assert!(
-            DropReason::ALL
-                .iter()
-                .all(|r| r.doc().ends_with('.') && r.stage().reasons().contains(r))
-        );
+        assert!(DropReason::ALL.iter().all(|r| r.doc().ends_with('.') && r.stage().reasons().contains(r)));
         assert!(StageId::ALL.iter().all(|s| s.doc().ends_with('.')));
     }
 
     #[test]
     fn a_reason_is_found_by_its_code() {
-        assert!(
-            DropReason::ALL
-                .iter()
-                .all(|&r| DropReason::from_code(r.code()) == Some(r))
-        );
+        assert!(DropReason::ALL.iter().all(|&r| DropReason::from_code(r.code()) == Some(r)));
         assert_eq!(DropReason::from_code("because"), None);
     }
 }

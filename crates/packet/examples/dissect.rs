@@ -13,9 +13,7 @@ fn main() -> ExitCode {
         eprintln!("usage: dissect FILE");
         return ExitCode::from(2);
     };
-    let result = std::fs::read(&path)
-        .map_err(Into::into)
-        .and_then(|file| dissect(&file));
+    let result = std::fs::read(&path).map_err(Into::into).and_then(|file| dissect(&file));
     if let Err(error) = result {
         eprintln!("{}: {error}", path.display());
         return ExitCode::FAILURE;

@@ -66,12 +66,7 @@ impl PacketBuf {
     /// An empty buffer with room for the largest packet.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            store: vec![0; HEADROOM + MAX_PACKET],
-            start: HEADROOM,
-            end: HEADROOM,
-            offload: Offload::default(),
-        }
+        Self { store: vec![0; HEADROOM + MAX_PACKET], start: HEADROOM, end: HEADROOM, offload: Offload::default() }
     }
 
     /// A buffer that holds `packet`, without offloads; bytes past [`MAX_PACKET`] belong to no packet and are cut.
@@ -146,19 +141,11 @@ impl PacketBuf {
         let header = if with_header { VNET_HEADER } else { 0 };
         let room = MAX_PACKET + header;
         if n < header || n > room {
-            return Err(OffloadError::Length {
-                read: n,
-                least: header,
-                most: room,
-            });
+            return Err(OffloadError::Length { read: n, least: header, most: room });
         }
         if with_header {
             let header = self.store[HEADROOM - VNET_HEADER..].first_chunk();
-            self.offload = decode(header.ok_or(OffloadError::Length {
-                read: n,
-                least: VNET_HEADER,
-                most: room,
-            })?)?;
+            self.offload = decode(header.ok_or(OffloadError::Length { read: n, least: VNET_HEADER, most: room })?)?;
         }
         self.end = HEADROOM + n - header;
         Ok(())
@@ -209,10 +196,7 @@ impl PacketBuf {
         self.start += n;
         self.offload.partial = self.offload.partial.and_then(|partial| {
             let start = usize::from(partial.start).checked_sub(n)?;
-            Some(PartialChecksum {
-                start: start as u16,
-                ..partial
-            })
+            Some(PartialChecksum { start: start as u16, ..partial })
         });
         Some(())
     }
@@ -270,10 +254,7 @@ impl fmt::Display for OffloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ChecksumField { field, len } => {
-                write!(
-                    f,
-                    "virtio header puts the checksum at byte {field} of a packet of {len}"
-                )
+                write!(f, "virtio header puts the checksum at byte {field} of a packet of {len}")
             }
             Self::GsoType { gso_type } => write!(f, "virtio header has unknown gso_type {gso_type:#04x}"),
             Self::GsoSize { gso_type } => {
@@ -283,10 +264,7 @@ impl fmt::Display for OffloadError {
                 write!(f, "read of {read} bytes where {least} to {most} are possible")
             }
             Self::SuperPacket { size } => {
-                write!(
-                    f,
-                    "super-packet of {size}-byte segments has no checksum of its own"
-                )
+                write!(f, "super-packet of {size}-byte segments has no checksum of its own")
             }
         }
     }
@@ -303,18 +281,7 @@ const GSO_ECN: u8 = 0x80;
 
 /// Native byte order: a TUN's header has it unless told otherwise.
 fn decode(header: &[u8; VNET_HEADER]) -> Result<Offload, OffloadError> {
-    let [
-        flags,
-        gso_type,
-        _,
-        _,
-        size_0,
-        size_1,
-        start_0,
-        start_1,
-        offset_0,
-        offset_1,
-    ] = *header;
+    let [flags, gso_type, _, _, size_0, size_1, start_0, start_1, offset_0, offset_1] = *header;
     let partial = (flags & NEEDS_CSUM != 0).then(|| PartialChecksum {
         start: u16::from_ne_bytes([start_0, start_1]),
         offset: u16::from_ne_bytes([offset_0, offset_1]),
@@ -331,10 +298,7 @@ fn decode(header: &[u8; VNET_HEADER]) -> Result<Offload, OffloadError> {
         return Err(OffloadError::GsoSize { gso_type });
     }
     let ecn = gso_type & GSO_ECN != 0;
-    Ok(Offload {
-        partial,
-        gso: Some(Gso { kind, size, ecn }),
-    })
+    Ok(Offload { partial, gso: Some(Gso { kind, size, ecn }) })
 }
 
 fn encode(offload: Offload, hdr_len: u16) -> [u8; VNET_HEADER] {
@@ -365,15 +329,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn offloads() -> impl Strategy<Value = Offload> {
-        let partial = proptest::option::of(
-            any::<(u16, u16)>().prop_map(|(start, offset)| PartialChecksum { start, offset }),
-        );
+        let partial =
+            proptest::option::of(any::<(u16, u16)>().prop_map(|(start, offset)| PartialChecksum { start, offset }));
         let kind = prop_oneof![Just(GsoKind::Tcpv4), Just(GsoKind::Tcpv6), Just(GsoKind::Udp)];
-        let gso = proptest::option::of((kind, 1u16.., any::<bool>()).prop_map(|(kind, size, ecn)| Gso {
-            kind,
-            size,
-            ecn,
-        }));
+        let gso =
+            proptest::option::of((kind, 1u16.., any::<bool>()).prop_map(|(kind, size, ecn)| Gso { kind, size, ecn }));
         (partial, gso).prop_map(|(partial, gso)| Offload { partial, gso })
     }
 
@@ -440,10 +400,7 @@ mod tests {
     #[test]
     fn headroom_is_used_up_to_the_virtio_header() {
         let mut buf = PacketBuf::from_packet(&[7; 100]);
-        buf.offload.partial = Some(PartialChecksum {
-            start: 20,
-            offset: 16,
-        });
+        buf.offload.partial = Some(PartialChecksum { start: 20, offset: 16 });
         assert_eq!(buf.push_front(68).map(|b| b.len()), Some(68));
         assert_eq!(buf.offload.partial.map(|p| p.start), Some(88));
         assert!(buf.push_front(51).is_none());
@@ -451,13 +408,7 @@ mod tests {
         assert_eq!(buf.write_area(0).len(), 10 + 218);
         assert_eq!(buf.pull_front(118), Some(()));
         assert_eq!(buf.bytes(), [7; 100]);
-        assert_eq!(
-            buf.offload.partial,
-            Some(PartialChecksum {
-                start: 20,
-                offset: 16
-            })
-        );
+        assert_eq!(buf.offload.partial, Some(PartialChecksum { start: 20, offset: 16 }));
         assert_eq!(buf.pull_front(101), None);
         assert_eq!(buf.pull_front(40), Some(()));
         assert_eq!(buf.offload.partial, None);

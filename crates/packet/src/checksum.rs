@@ -20,15 +20,18 @@ impl Sum {
 
     /// Adds a slice that begins at an even offset of the message; an odd last byte is padded with zero.
     #[must_use]
+    #[inline]
     pub fn bytes(self, bytes: &[u8]) -> Self {
         let (words, tail) = bytes.as_chunks::<4>();
         // Native order first, one swap at the end: the sum does not care (RFC 1071 §2(B)).
         let mut sum: u64 = words.iter().map(|w| u64::from(u32::from_ne_bytes(*w))).sum();
-        let mut last = [0; 4];
-        if let Some(room) = last.get_mut(..tail.len()) {
-            room.copy_from_slice(tail);
+        if !tail.is_empty() {
+            let mut last = [0; 4];
+            for (to, from) in last.iter_mut().zip(tail) {
+                *to = *from;
+            }
+            sum += u64::from(u32::from_ne_bytes(last));
         }
-        sum += u64::from(u32::from_ne_bytes(last));
         Self(self.0 + u64::from(u16::from_be(fold(sum))))
     }
 
@@ -186,6 +189,9 @@ pub enum Verification {
 }
 
 /// Checks the layer-4 checksum of a parsed packet, complete or partial.
+///
+/// Deviation: the pseudo-header has the addresses of the IP header, also where IPv6 would take the last one of a
+/// routing header (RFC 8200 §8.1) or a mobile host's home address (RFC 6275 §6.3).
 #[must_use]
 pub fn verify(buf: &PacketBuf, parsed: &Parsed) -> Verification {
     verify_bytes(buf.bytes(), parsed)
@@ -210,11 +216,7 @@ pub fn verify_bytes(bytes: &[u8], parsed: &Parsed) -> Verification {
     let pseudo = pseudo_sum(parsed, message.len());
     if parsed.checksum == L4Checksum::Partial {
         let good = found == pseudo.fold();
-        return if good {
-            Verification::GoodPartial
-        } else {
-            Verification::Bad
-        };
+        return if good { Verification::GoodPartial } else { Verification::Bad };
     }
     if parsed.tuple.protocol == Protocol::UDP && found == 0 {
         return Verification::Absent;
@@ -222,11 +224,7 @@ pub fn verify_bytes(bytes: &[u8], parsed: &Parsed) -> Verification {
     if matches!(parsed.packet.fragment, crate::Fragment::First { .. }) {
         return Verification::Unverifiable;
     }
-    if pseudo.bytes(message).fold() == 0xffff {
-        Verification::Good
-    } else {
-        Verification::Bad
-    }
+    if pseudo.bytes(message).fold() == 0xffff { Verification::Good } else { Verification::Bad }
 }
 
 /// Computes the layer-4 checksum of a whole packet into its field, complete.
@@ -241,11 +239,7 @@ pub fn fill(bytes: &mut [u8], parsed: &Parsed) {
         return;
     };
     let sum = pseudo_sum(parsed, len).bytes(message).checksum();
-    let sum = if parsed.tuple.protocol == Protocol::UDP {
-        udp_zero(sum)
-    } else {
-        sum
-    };
+    let sum = if parsed.tuple.protocol == Protocol::UDP { udp_zero(sum) } else { sum };
     write16(bytes, field, sum);
 }
 
@@ -261,20 +255,13 @@ pub fn complete_checksum(buf: &mut PacketBuf) -> Result<(), OffloadError> {
     if let Some(gso) = buf.offload.gso {
         return Err(OffloadError::SuperPacket { size: gso.size });
     }
-    let (start, field) = (
-        usize::from(partial.start),
-        usize::from(partial.start) + usize::from(partial.offset),
-    );
+    let (start, field) = (usize::from(partial.start), usize::from(partial.start) + usize::from(partial.offset));
     let len = buf.bytes().len();
     if field + 2 > len {
         return Err(OffloadError::ChecksumField { field, len });
     }
     let sum = checksum(buf.bytes().get(start..).unwrap_or_default());
-    let sum = if partial.offset == UDP_FIELD {
-        udp_zero(sum)
-    } else {
-        sum
-    };
+    let sum = if partial.offset == UDP_FIELD { udp_zero(sum) } else { sum };
     write16(buf.bytes_mut(), field, sum);
     buf.offload.partial = None;
     Ok(())

@@ -8,13 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub(crate) const TTL: u8 = 64;
 
 /// An IPv4 header with its checksum: identification 0 and "don't fragment", as RFC 6864 §4.1 has it.
-pub(crate) fn ipv4_header(
-    src: Ipv4Addr,
-    dst: Ipv4Addr,
-    protocol: Protocol,
-    payload: usize,
-    ttl: u8,
-) -> [u8; 20] {
+pub(crate) fn ipv4_header(src: Ipv4Addr, dst: Ipv4Addr, protocol: Protocol, payload: usize, ttl: u8) -> [u8; 20] {
     let mut h = [0; 20];
     h[0] = 0x45;
     h[2..4].copy_from_slice(&((payload + 20) as u16).to_be_bytes());
@@ -29,13 +23,7 @@ pub(crate) fn ipv4_header(
 }
 
 /// An IPv6 header.
-pub(crate) fn ipv6_header(
-    src: Ipv6Addr,
-    dst: Ipv6Addr,
-    protocol: Protocol,
-    payload: usize,
-    ttl: u8,
-) -> [u8; 40] {
+pub(crate) fn ipv6_header(src: Ipv6Addr, dst: Ipv6Addr, protocol: Protocol, payload: usize, ttl: u8) -> [u8; 40] {
     let mut h = [0; 40];
     h[0] = 0x60;
     h[4..6].copy_from_slice(&(payload as u16).to_be_bytes());

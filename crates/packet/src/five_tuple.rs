@@ -55,30 +55,17 @@ impl FiveTuple {
     #[must_use]
     pub const fn reversed(self) -> Self {
         let (src_port, dst_port) = match self.protocol {
-            Protocol::ICMP => (
-                self.src_port,
-                icmp_reply(self.dst_port, &[(8, 0), (13, 14), (15, 16), (17, 18)]),
-            ),
+            Protocol::ICMP => (self.src_port, icmp_reply(self.dst_port, &[(8, 0), (13, 14), (15, 16), (17, 18)])),
             Protocol::ICMPV6 => (self.src_port, icmp_reply(self.dst_port, &[(128, 129)])),
             _ => (self.dst_port, self.src_port),
         };
-        Self {
-            src: self.dst,
-            dst: self.src,
-            protocol: self.protocol,
-            src_port,
-            dst_port,
-        }
+        Self { src: self.dst, dst: self.src, protocol: self.protocol, src_port, dst_port }
     }
 
     /// ICMP type and code, for ICMP tuples.
     #[must_use]
     pub const fn icmp_type_code(self) -> Option<(u8, u8)> {
-        if self.protocol.is_icmp() {
-            Some(((self.dst_port >> 8) as u8, self.dst_port as u8))
-        } else {
-            None
-        }
+        if self.protocol.is_icmp() { Some(((self.dst_port >> 8) as u8, self.dst_port as u8)) } else { None }
     }
 }
 
@@ -96,4 +83,46 @@ const fn icmp_reply(type_code: u16, pairs: &[(u16, u16)]) -> u16 {
         i += 1;
     }
     type_code
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reversed(line: &str) -> String {
+        line.parse::<FiveTuple>().map(|tuple| tuple.reversed().to_string()).unwrap()
+    }
+
+    #[test]
+    fn a_reply_has_the_ends_exchanged() {
+        assert_eq!(reversed("tcp 10.0.0.1:1 > 10.0.0.2:2"), "tcp 10.0.0.2:2 > 10.0.0.1:1");
+        assert_eq!(reversed("udp [fd00::1]:1 > [fd00::2]:2"), "udp [fd00::2]:2 > [fd00::1]:1");
+        assert_eq!(reversed("proto 47 10.0.0.1 > 10.0.0.2"), "proto 47 10.0.0.2 > 10.0.0.1");
+    }
+
+    #[test]
+    fn an_icmp_request_is_answered_by_its_reply_with_the_same_identifier() {
+        for (request, reply) in [
+            ("icmp 10.0.0.1 > 10.0.0.2 echo request id=7", "icmp 10.0.0.2 > 10.0.0.1 echo reply id=7"),
+            ("icmp fd00::1 > fd00::2 echo request id=7", "icmp fd00::2 > fd00::1 echo reply id=7"),
+            ("icmp 10.0.0.1 > 10.0.0.2 type=13/0", "icmp 10.0.0.2 > 10.0.0.1 type=14/0"),
+            ("icmp 10.0.0.1 > 10.0.0.2 type=15/0", "icmp 10.0.0.2 > 10.0.0.1 type=16/0"),
+            ("icmp 10.0.0.1 > 10.0.0.2 type=17/0", "icmp 10.0.0.2 > 10.0.0.1 type=18/0"),
+        ] {
+            assert_eq!(reversed(request), reply);
+            assert_eq!(reversed(reply), request);
+        }
+        assert_eq!(
+            reversed("icmp 10.0.0.1 > 10.0.0.2 type=3/9"),
+            "icmp 10.0.0.2 > 10.0.0.1 type=3/9",
+            "an error has no reply"
+        );
+    }
+
+    #[test]
+    fn type_and_code_are_there_for_icmp_only() {
+        let type_code = |line: &str| line.parse::<FiveTuple>().unwrap().icmp_type_code();
+        assert_eq!(type_code("icmp 10.0.0.1 > 10.0.0.2 type=3/9"), Some((3, 9)));
+        assert_eq!(type_code("tcp 10.0.0.1:1 > 10.0.0.2:2"), None);
+    }
 }

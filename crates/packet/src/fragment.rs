@@ -23,9 +23,7 @@ pub fn fragment(
         return Err(FragmentError::Ipv6);
     }
     if let Some(gso) = buf.offload.gso {
-        return Err(FragmentError::Offload(OffloadError::SuperPacket {
-            size: gso.size,
-        }));
+        return Err(FragmentError::Offload(OffloadError::SuperPacket { size: gso.size }));
     }
     let len = parsed.packet.len as usize;
     let mtu = usize::from(mtu);
@@ -34,10 +32,7 @@ pub fn fragment(
     }
     let header = usize::from(parsed.packet.l4);
     if len > mtu && mtu < header + 8 {
-        return Err(FragmentError::Mtu {
-            mtu,
-            least: header + 8,
-        });
+        return Err(FragmentError::Mtu { mtu, least: header + 8 });
     }
     complete_checksum(buf).map_err(FragmentError::Offload)?;
     buf.truncate(len);
@@ -149,15 +144,8 @@ mod tests {
 
     /// A UDP datagram that may be cut, with IPv4 options.
     fn datagram(payload: &[u8], options: &[u8]) -> PacketBuf {
-        let tuple = crate::FiveTuple {
-            protocol: Protocol::UDP,
-            ..Build::default().tuple
-        };
-        let plain = build(&Build {
-            tuple,
-            payload,
-            ..Build::default()
-        });
+        let tuple = crate::FiveTuple { protocol: Protocol::UDP, ..Build::default().tuple };
+        let plain = build(&Build { tuple, payload, ..Build::default() });
         let mut bytes = plain[..20].to_vec();
         bytes.extend(options);
         bytes.extend(&plain[20..]);
@@ -171,10 +159,7 @@ mod tests {
     fn cut(mut buf: PacketBuf, mtu: u16) -> Vec<PacketBuf> {
         let parsed = parse(&buf).unwrap();
         let mut fragments = Vec::new();
-        fragment(&mut buf, &parsed, mtu, &mut PacketBuf::new(), |out| {
-            fragments.push(out.clone())
-        })
-        .unwrap();
+        fragment(&mut buf, &parsed, mtu, &mut PacketBuf::new(), |out| fragments.push(out.clone())).unwrap();
         fragments
     }
 
@@ -216,10 +201,7 @@ mod tests {
         assert!(fragments.len() > 2);
         assert_eq!(fragments[0].bytes()[20..28], options);
         for later in &fragments[1..] {
-            assert_eq!(
-                (later.bytes()[0], &later.bytes()[20..24]),
-                (0x46, &[148, 4, 0, 0][..])
-            );
+            assert_eq!((later.bytes()[0], &later.bytes()[20..24]), (0x46, &[148, 4, 0, 0][..]));
             assert_eq!(parse(later).unwrap().packet.l4, 24);
         }
     }
@@ -231,20 +213,11 @@ mod tests {
             let parsed = parse(&buf).unwrap();
             fragment(&mut buf, &parsed, mtu, &mut PacketBuf::new(), |_| {})
         };
-        let df = build(&Build {
-            payload: &[0; 100],
-            ..Build::default()
-        });
-        assert_eq!(
-            try_cut(&df, 100),
-            Err(FragmentError::DontFragment { len: 140, mtu: 100 })
-        );
+        let df = build(&Build { payload: &[0; 100], ..Build::default() });
+        assert_eq!(try_cut(&df, 100), Err(FragmentError::DontFragment { len: 140, mtu: 100 }));
         assert_eq!(try_cut(&df, 140), Ok(()));
         let free = datagram(&[0; 100], &[]);
-        assert_eq!(
-            try_cut(free.bytes(), 27),
-            Err(FragmentError::Mtu { mtu: 27, least: 28 })
-        );
+        assert_eq!(try_cut(free.bytes(), 27), Err(FragmentError::Mtu { mtu: 27, least: 28 }));
         assert_eq!(try_cut(free.bytes(), 28), Ok(()));
     }
 }

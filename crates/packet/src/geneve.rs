@@ -38,10 +38,7 @@ impl<'a> Geneve<'a> {
     ///
     /// Errors: too few bytes, a version other than 0. Options are not looked at.
     pub fn parse(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), TunnelError> {
-        let truncated = |needed| TunnelError::Truncated {
-            needed,
-            available: bytes.len(),
-        };
+        let truncated = |needed| TunnelError::Truncated { needed, available: bytes.len() };
         let (h, rest) = bytes.split_first_chunk::<HEADER>().ok_or(truncated(HEADER))?;
         let version = h[0] >> 6;
         if version != 0 {
@@ -102,21 +99,11 @@ pub struct GeneveOption<'a> {
 }
 
 fn next_option(bytes: &[u8]) -> Result<(GeneveOption<'_>, &[u8]), TunnelError> {
-    let truncated = |needed| TunnelError::Truncated {
-        needed,
-        available: bytes.len(),
-    };
+    let truncated = |needed| TunnelError::Truncated { needed, available: bytes.len() };
     let (h, rest) = bytes.split_first_chunk::<4>().ok_or(truncated(4))?;
     let len = usize::from(h[3] & 0x1f) * 4;
     let (data, rest) = rest.split_at_checked(len).ok_or(truncated(4 + len))?;
-    Ok((
-        GeneveOption {
-            class: u16::from_be_bytes([h[0], h[1]]),
-            kind: h[2],
-            data,
-        },
-        rest,
-    ))
+    Ok((GeneveOption { class: u16::from_be_bytes([h[0], h[1]]), kind: h[2], data }, rest))
 }
 
 /// The three options of a Gateway Load Balancer, all mandatory in both directions.
@@ -199,11 +186,8 @@ mod tests {
     use crate::parse;
     use crate::parse::tests::{Build, build};
 
-    const AWS: AwsOptions = AwsOptions {
-        endpoint: 0x0123_4567_89ab_cdef,
-        attachment: 0x1122_3344_5566_7788,
-        cookie: 0xdead_beef,
-    };
+    const AWS: AwsOptions =
+        AwsOptions { endpoint: 0x0123_4567_89ab_cdef, attachment: 0x1122_3344_5566_7788, cookie: 0xdead_beef };
 
     /// vpc-semantics §19.1.
     const VECTOR: [u8; 40] = [
@@ -219,25 +203,15 @@ mod tests {
         assert_eq!((header.vni, header.protocol, inner), (0, INNER_IPV4, &[][..]));
         assert_eq!(AwsOptions::find(&header), Ok(AWS));
         assert_eq!(header.to_bytes(), VECTOR);
-        let header = Geneve {
-            options: &AWS.to_bytes(),
-            ..header
-        };
+        let header = Geneve { options: &AWS.to_bytes(), ..header };
         assert_eq!(header.to_bytes(), VECTOR);
     }
 
     #[test]
     fn a_wrapped_packet_has_68_bytes_more_and_comes_back() {
-        let inner = build(&Build {
-            payload: b"inside",
-            ..Build::default()
-        });
+        let inner = build(&Build { payload: b"inside", ..Build::default() });
         let mut buf = PacketBuf::from_packet(&inner);
-        let outer = Outer {
-            src: [10, 0, 0, 1].into(),
-            dst: [10, 0, 0, 2].into(),
-            src_port: 60_000,
-        };
+        let outer = Outer { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into(), src_port: 60_000 };
         AWS.encapsulate(&mut buf, outer).unwrap();
         assert_eq!(buf.len(), inner.len() + 68);
         let parsed = parse(&buf).unwrap();
@@ -251,25 +225,9 @@ mod tests {
 
     #[test]
     fn bad_framing_is_named() {
-        let error = |bytes: &[u8]| {
-            Geneve::parse(bytes)
-                .and_then(|(h, _)| AwsOptions::find(&h))
-                .unwrap_err()
-        };
-        assert_eq!(
-            error(&VECTOR[..7]),
-            TunnelError::Truncated {
-                needed: 8,
-                available: 7
-            }
-        );
-        assert_eq!(
-            error(&VECTOR[..39]),
-            TunnelError::Truncated {
-                needed: 40,
-                available: 39
-            }
-        );
+        let error = |bytes: &[u8]| Geneve::parse(bytes).and_then(|(h, _)| AwsOptions::find(&h)).unwrap_err();
+        assert_eq!(error(&VECTOR[..7]), TunnelError::Truncated { needed: 8, available: 7 });
+        assert_eq!(error(&VECTOR[..39]), TunnelError::Truncated { needed: 40, available: 39 });
         let with = |at: usize, value: u8| {
             let mut bytes = VECTOR;
             bytes[at] = value;
@@ -277,36 +235,16 @@ mod tests {
         };
         assert_eq!(with(0, 0x48), TunnelError::Version { version: 1 });
         assert_eq!(with(22, 0x09), TunnelError::MissingOption { kind: 2 });
-        assert_eq!(
-            with(34, 0x83),
-            TunnelError::CriticalOption {
-                class: 0x0108,
-                kind: 0x83
-            }
-        );
-        assert_eq!(
-            with(35, 0x02),
-            TunnelError::Truncated {
-                needed: 12,
-                available: 8
-            }
-        );
+        assert_eq!(with(34, 0x83), TunnelError::CriticalOption { class: 0x0108, kind: 0x83 });
+        assert_eq!(with(35, 0x02), TunnelError::Truncated { needed: 12, available: 8 });
         assert_eq!(with(34, 0x04), TunnelError::MissingOption { kind: 3 });
     }
 
     #[test]
     fn a_super_packet_is_not_wrapped() {
         let mut buf = PacketBuf::from_packet(&build(&Build::default()));
-        buf.offload.gso = Some(crate::Gso {
-            kind: crate::GsoKind::Tcpv4,
-            size: 1,
-            ecn: false,
-        });
-        let outer = Outer {
-            src: [10, 0, 0, 1].into(),
-            dst: [10, 0, 0, 2].into(),
-            src_port: 60_000,
-        };
+        buf.offload.gso = Some(crate::Gso { kind: crate::GsoKind::Tcpv4, size: 1, ecn: false });
+        let outer = Outer { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into(), src_port: 60_000 };
         assert_eq!(AWS.encapsulate(&mut buf, outer), Err(TunnelError::SuperPacket));
         assert_eq!(buf.len(), 40);
     }

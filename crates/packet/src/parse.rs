@@ -188,11 +188,7 @@ pub fn parse_bytes(bytes: &[u8], offload: Offload) -> Result<Parsed, ParseError>
             tcp_flags: transport.tcp_flags,
         },
         quoted: transport.quoted,
-        checksum: if transport.len == 0 {
-            L4Checksum::Absent
-        } else {
-            L4Checksum::Complete
-        },
+        checksum: if transport.len == 0 { L4Checksum::Absent } else { L4Checksum::Complete },
     };
     if offload.partial.is_some() || offload.gso.is_some() {
         apply_offload(&mut parsed, offload)?;
@@ -238,26 +234,15 @@ fn ipv4(bytes: &[u8]) -> Result<Network, ParseError> {
     }
     let len = usize::from(u16::from_be_bytes([h[2], h[3]]));
     if len < l4 {
-        return fail(
-            2,
-            ParseErrorKind::LengthBelowHeader {
-                claimed: len,
-                header: l4,
-            },
-        );
+        return fail(2, ParseErrorKind::LengthBelowHeader { claimed: len, header: l4 });
     }
     if len > bytes.len() {
-        return fail(
-            2,
-            ParseErrorKind::LengthPastEnd {
-                claimed: len,
-                available: bytes.len(),
-            },
-        );
+        return fail(2, ParseErrorKind::LengthPastEnd { claimed: len, available: bytes.len() });
     }
-    let sum = Sum::new()
-        .bytes(h)
-        .bytes(bytes.get(IPV4_HEADER..l4).unwrap_or_default());
+    let mut sum = Sum::new().bytes(h);
+    if l4 > IPV4_HEADER {
+        sum = sum.bytes(bytes.get(IPV4_HEADER..l4).unwrap_or_default());
+    }
     if sum.fold() != 0xffff {
         let found = u16::from_be_bytes([h[10], h[11]]);
         let expected = checksum::Delta::NONE.word(found, 0).complete(sum.checksum());
@@ -269,13 +254,7 @@ fn ipv4(bytes: &[u8]) -> Result<Network, ParseError> {
     let id = u32::from(u16::from_be_bytes([h[4], h[5]]));
     let protocol = Protocol(h[9]);
     if offset + len - l4 > MAX_PACKET {
-        return fail(
-            6,
-            ParseErrorKind::FragmentPastEnd {
-                offset,
-                len: len - l4,
-            },
-        );
+        return fail(6, ParseErrorKind::FragmentPastEnd { offset, len: len - l4 });
     }
     if offset == 8 && protocol == Protocol::TCP {
         return fail(6, ParseErrorKind::TinyFragment);
@@ -311,13 +290,7 @@ fn ipv6(bytes: &[u8]) -> Result<Network, ParseError> {
     let len = IPV6_HEADER + payload;
     let Some(packet) = bytes.get(..len) else {
         let available = bytes.len() - IPV6_HEADER;
-        return Err(Layer::Ipv6.error(
-            4,
-            ParseErrorKind::LengthPastEnd {
-                claimed: payload,
-                available,
-            },
-        ));
+        return Err(Layer::Ipv6.error(4, ParseErrorKind::LengthPastEnd { claimed: payload, available }));
     };
     let mut src = [0; 16];
     let mut dst = [0; 16];
@@ -333,10 +306,7 @@ fn ipv6(bytes: &[u8]) -> Result<Network, ParseError> {
         dont_fragment: true,
         fragment: Fragment::Whole,
     };
-    if matches!(
-        h[6],
-        HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION_OPTIONS
-    ) {
+    if matches!(h[6], HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION_OPTIONS) {
         extensions(packet, &mut network)?;
     }
     Ok(network)
@@ -348,10 +318,7 @@ fn extensions(packet: &[u8], network: &mut Network) -> Result<(), ParseError> {
     for _ in 0..MAX_EXTENSIONS {
         let (next, at) = (network.protocol.0, network.l4);
         let fail = |offset: usize, kind| Err(Layer::Ipv6Extension.error(offset, kind));
-        if !matches!(
-            next,
-            HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION_OPTIONS
-        ) {
+        if !matches!(next, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION_OPTIONS) {
             return Ok(());
         }
         if next == HOP_BY_HOP && at != IPV6_HEADER {
@@ -367,10 +334,7 @@ fn extensions(packet: &[u8], network: &mut Network) -> Result<(), ParseError> {
             _ => (usize::from(h[1]) + 1) * 8,
         };
         if header > rest.len() {
-            let kind = ParseErrorKind::LengthPastEnd {
-                claimed: header,
-                available: rest.len(),
-            };
+            let kind = ParseErrorKind::LengthPastEnd { claimed: header, available: rest.len() };
             return fail(at + 1, kind);
         }
         network.protocol = Protocol(h[0]);
@@ -397,16 +361,12 @@ fn extensions(packet: &[u8], network: &mut Network) -> Result<(), ParseError> {
             }
         }
     }
-    let extension = matches!(
-        network.protocol.0,
-        HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION_OPTIONS
-    );
+    let extension =
+        matches!(network.protocol.0, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION_OPTIONS);
     if !extension {
         return Ok(());
     }
-    let kind = ParseErrorKind::TooManyExtensions {
-        limit: MAX_EXTENSIONS,
-    };
+    let kind = ParseErrorKind::TooManyExtensions { limit: MAX_EXTENSIONS };
     Err(Layer::Ipv6Extension.error(network.l4, kind))
 }
 
@@ -437,10 +397,7 @@ fn tcp(message: &[u8], at: usize) -> Result<Transport, ParseError> {
         return Err(Layer::Tcp.error(at + 12, ParseErrorKind::HeaderLength { words, least: 5 }));
     }
     if len > message.len() {
-        let kind = ParseErrorKind::LengthPastEnd {
-            claimed: len,
-            available: message.len(),
-        };
+        let kind = ParseErrorKind::LengthPastEnd { claimed: len, available: message.len() };
         return Err(Layer::Tcp.error(at + 12, kind));
     }
     Ok(Transport {
@@ -463,10 +420,7 @@ fn udp(message: &[u8], at: usize, whole: bool) -> Result<Transport, ParseError> 
     }
     // The length of a fragmented datagram is that of all its fragments.
     if whole && claimed > message.len() {
-        let kind = ParseErrorKind::LengthPastEnd {
-            claimed,
-            available: message.len(),
-        };
+        let kind = ParseErrorKind::LengthPastEnd { claimed, available: message.len() };
         return Err(Layer::Udp.error(at + 4, kind));
     }
     Ok(Transport {
@@ -481,11 +435,7 @@ fn icmp(message: &[u8], at: usize, layer: Layer) -> Result<Transport, ParseError
     let Some(h) = message.first_chunk::<8>() else {
         return Err(ParseError::truncated(layer, at, 8, message.len()));
     };
-    let protocol = if layer == Layer::Icmp {
-        Protocol::ICMP
-    } else {
-        Protocol::ICMPV6
-    };
+    let protocol = if layer == Layer::Icmp { Protocol::ICMP } else { Protocol::ICMPV6 };
     let quoted = if quote::is_error(protocol, h[0]) {
         quote::tuple(protocol, message.get(8..).unwrap_or_default())
     } else {
@@ -493,11 +443,7 @@ fn icmp(message: &[u8], at: usize, layer: Layer) -> Result<Transport, ParseError
     };
     Ok(Transport {
         len: 8,
-        src_port: if quote::is_echo(protocol, h[0]) {
-            u16::from_be_bytes([h[4], h[5]])
-        } else {
-            0
-        },
+        src_port: if quote::is_echo(protocol, h[0]) { u16::from_be_bytes([h[4], h[5]]) } else { 0 },
         dst_port: u16::from_be_bytes([h[0], h[1]]),
         quoted,
         ..Transport::default()
@@ -513,13 +459,7 @@ fn apply_offload(parsed: &mut Parsed, offload: Offload) -> Result<(), ParseError
     if let Some(partial) = offload.partial {
         let field = u32::from(partial.start) + u32::from(partial.offset);
         if field + 2 > packet.len || partial.start < packet.l4 {
-            return fail(
-                partial.start,
-                ParseErrorKind::ChecksumPlace {
-                    start: partial.start,
-                    field,
-                },
-            );
+            return fail(partial.start, ParseErrorKind::ChecksumPlace { start: partial.start, field });
         }
         if packet.fragment != Fragment::Whole {
             return fail(partial.start, ParseErrorKind::OffloadOnFragment);
@@ -528,13 +468,7 @@ fn apply_offload(parsed: &mut Parsed, offload: Offload) -> Result<(), ParseError
             if checksum::field_of(parsed.tuple.protocol) != Some(partial.offset)
                 || parsed.tuple.protocol == Protocol::ICMP
             {
-                return fail(
-                    partial.start,
-                    ParseErrorKind::ChecksumPlace {
-                        start: partial.start,
-                        field,
-                    },
-                );
+                return fail(partial.start, ParseErrorKind::ChecksumPlace { start: partial.start, field });
             }
             parsed.checksum = L4Checksum::Partial;
         }

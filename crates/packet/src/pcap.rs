@@ -84,10 +84,7 @@ impl fmt::Display for PcapError {
                 write!(f, "block at byte {offset} has impossible length {len}")
             }
             Self::Interface { offset, index } => {
-                write!(
-                    f,
-                    "packet at byte {offset} is of interface {index}, which is not described"
-                )
+                write!(f, "packet at byte {offset} is of interface {index}, which is not described")
             }
             Self::Magic { magic } => write!(f, "magic number {magic:#010x} is neither pcap's nor pcapng's"),
             Self::Truncated { offset, needed } => {
@@ -121,11 +118,7 @@ impl<'a> Reader<'a> {
     ///
     /// Errors: [`PcapError::Magic`], or the header is cut off.
     pub fn new(file: &'a [u8]) -> Result<Self, PcapError> {
-        let mut input = Input {
-            file,
-            at: 0,
-            big_endian: false,
-        };
+        let mut input = Input { file, at: 0, big_endian: false };
         let [a, b, c, d] = *input.array::<4>()?;
         let magic = u32::from_be_bytes([a, b, c, d]);
         let (nanoseconds, big_endian) = match magic {
@@ -135,11 +128,7 @@ impl<'a> Reader<'a> {
             0x4d3c_b2a1 => (true, false),
             pcapng::SECTION => {
                 input.at = 0;
-                return Ok(Self {
-                    input,
-                    format: Format::Pcapng(Vec::new()),
-                    done: false,
-                });
+                return Ok(Self { input, format: Format::Pcapng(Vec::new()), done: false });
             }
             _ => return Err(PcapError::Magic { magic }),
         };
@@ -147,24 +136,14 @@ impl<'a> Reader<'a> {
         input.take(16)?;
         // The upper bits say whether frames end with a checksum.
         let link_type = LinkType(input.u32()? & 0x0fff_ffff);
-        Ok(Self {
-            input,
-            format: Format::Pcap {
-                link_type,
-                nanoseconds,
-            },
-            done: false,
-        })
+        Ok(Self { input, format: Format::Pcap { link_type, nanoseconds }, done: false })
     }
 
     fn record(&mut self) -> Result<Option<Record<'a>>, PcapError> {
         let input = &mut self.input;
         let (link_type, nanoseconds) = match &mut self.format {
             Format::Pcapng(interfaces) => return pcapng::record(input, interfaces),
-            Format::Pcap {
-                link_type,
-                nanoseconds,
-            } => (*link_type, *nanoseconds),
+            Format::Pcap { link_type, nanoseconds } => (*link_type, *nanoseconds),
         };
         if input.is_at_end() {
             return Ok(None);
@@ -173,12 +152,7 @@ impl<'a> Reader<'a> {
         let (len, sent_len) = (input.u32()? as usize, input.u32()?);
         let bytes = input.take(len)?;
         let time = seconds * NANOSECONDS + fraction * if nanoseconds { 1 } else { 1000 };
-        Ok(Some(Record {
-            time,
-            link_type,
-            bytes,
-            sent_len,
-        }))
+        Ok(Some(Record { time, link_type, bytes, sent_len }))
     }
 }
 
@@ -254,10 +228,7 @@ impl<'a> Input<'a> {
     }
 
     fn take(&mut self, len: usize) -> Result<&'a [u8], PcapError> {
-        let truncated = PcapError::Truncated {
-            offset: self.at,
-            needed: len,
-        };
+        let truncated = PcapError::Truncated { offset: self.at, needed: len };
         let end = self.at.checked_add(len).ok_or(truncated)?;
         let bytes = self.file.get(self.at..end).ok_or(truncated)?;
         self.at = end;
@@ -265,29 +236,18 @@ impl<'a> Input<'a> {
     }
 
     fn array<const N: usize>(&mut self) -> Result<&'a [u8; N], PcapError> {
-        let truncated = PcapError::Truncated {
-            offset: self.at,
-            needed: N,
-        };
+        let truncated = PcapError::Truncated { offset: self.at, needed: N };
         self.take(N)?.first_chunk().ok_or(truncated)
     }
 
     fn u16(&mut self) -> Result<u16, PcapError> {
         let bytes = *self.array()?;
-        Ok(if self.big_endian {
-            u16::from_be_bytes(bytes)
-        } else {
-            u16::from_le_bytes(bytes)
-        })
+        Ok(if self.big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
     }
 
     fn u32(&mut self) -> Result<u32, PcapError> {
         let bytes = *self.array()?;
-        Ok(if self.big_endian {
-            u32::from_be_bytes(bytes)
-        } else {
-            u32::from_le_bytes(bytes)
-        })
+        Ok(if self.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
     }
 }
 

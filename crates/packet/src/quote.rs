@@ -46,13 +46,7 @@ pub(crate) fn quote(icmp: Protocol, quoted: &[u8]) -> Option<Quote> {
         (Protocol::ICMPV6, 6) => ipv6(quoted)?,
         _ => return None,
     };
-    let mut tuple = FiveTuple {
-        src,
-        dst,
-        protocol,
-        src_port: 0,
-        dst_port: 0,
-    };
+    let mut tuple = FiveTuple { src, dst, protocol, src_port: 0, dst_port: 0 };
     if has_l4 {
         (tuple.src_port, tuple.dst_port) = ports(protocol, icmp, quoted.get(l4..)?)?;
     }
@@ -102,11 +96,7 @@ fn ports(protocol: Protocol, icmp: Protocol, l4: &[u8]) -> Option<(u16, u16)> {
         Protocol::TCP | Protocol::UDP => Some((word(0)?, word(2)?)),
         Protocol::ICMP | Protocol::ICMPV6 if protocol == icmp => {
             let type_code = word(0)?;
-            let id = if is_echo(protocol, (type_code >> 8) as u8) {
-                word(4)?
-            } else {
-                0
-            };
+            let id = if is_echo(protocol, (type_code >> 8) as u8) { word(4)? } else { 0 };
             Some((id, type_code))
         }
         _ => Some((0, 0)),

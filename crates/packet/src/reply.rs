@@ -157,8 +157,7 @@ fn is_one_host(address: IpAddr) -> bool {
 }
 
 fn message<'a>(buf: &'a PacketBuf, parsed: &Parsed) -> Option<&'a [u8]> {
-    buf.bytes()
-        .get(usize::from(parsed.packet.l4)..parsed.packet.len as usize)
+    buf.bytes().get(usize::from(parsed.packet.l4)..parsed.packet.len as usize)
 }
 
 #[cfg(test)]
@@ -172,11 +171,7 @@ mod tests {
     const ROUTER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 254));
 
     fn tcp(flags: TcpFlags, payload: &[u8]) -> (PacketBuf, Parsed) {
-        let mut buf = PacketBuf::from_packet(&build(&Build {
-            flags,
-            payload,
-            ..Build::default()
-        }));
+        let mut buf = PacketBuf::from_packet(&build(&Build { flags, payload, ..Build::default() }));
         write16(buf.bytes_mut(), 28, 0x1234);
         write16(buf.bytes_mut(), 30, 0x5678);
         let parsed = parse(&buf).unwrap();
@@ -198,11 +193,7 @@ mod tests {
             let (buf, parsed) = tcp(flags, payload);
             let (answer, reset) = understood(reset(&buf, &parsed));
             assert_eq!(reset.tuple, parsed.tuple.reversed());
-            (
-                reset.packet.tcp_flags,
-                tcp_seq(&answer, &reset).unwrap(),
-                tcp_ack(&answer, &reset).unwrap(),
-            )
+            (reset.packet.tcp_flags, tcp_seq(&answer, &reset).unwrap(), tcp_ack(&answer, &reset).unwrap())
         };
         let rst_ack = TcpFlags::RST.with(TcpFlags::ACK);
         assert_eq!(numbers(TcpFlags::SYN, b""), (rst_ack, 0, 1001));
@@ -226,22 +217,11 @@ mod tests {
 
     #[test]
     fn too_big_for_ipv6_stays_within_1280_bytes() {
-        let tuple = FiveTuple {
-            src: [1; 16].into(),
-            dst: [2; 16].into(),
-            ..Build::default().tuple
-        };
-        let buf = PacketBuf::from_packet(&build(&Build {
-            tuple,
-            payload: &[7; 2000],
-            ..Build::default()
-        }));
+        let tuple = FiveTuple { src: [1; 16].into(), dst: [2; 16].into(), ..Build::default().tuple };
+        let buf = PacketBuf::from_packet(&build(&Build { tuple, payload: &[7; 2000], ..Build::default() }));
         let parsed = parse(&buf).unwrap();
         let (answer, icmp) = understood(too_big(&buf, &parsed, [3; 16].into(), 1500));
-        assert_eq!(
-            (icmp.tuple.icmp_type_code(), icmp.quoted),
-            (Some((2, 0)), Some(tuple))
-        );
+        assert_eq!((icmp.tuple.icmp_type_code(), icmp.quoted), (Some((2, 0)), Some(tuple)));
         assert_eq!((answer.len(), read16(answer.bytes(), 46)), (1280, Some(1500)));
         assert_eq!(too_big(&buf, &parsed, ROUTER, 1500), None);
         let (_, icmp) = understood(time_exceeded(&buf, &parsed, [3; 16].into()));
@@ -251,15 +231,8 @@ mod tests {
     #[test]
     fn a_super_packet_is_quoted_as_its_first_segment() {
         let (mut buf, _) = tcp(TcpFlags::ACK, &[7; 5000]);
-        buf.offload.partial = Some(PartialChecksum {
-            start: 20,
-            offset: 16,
-        });
-        buf.offload.gso = Some(Gso {
-            kind: GsoKind::Tcpv4,
-            size: 1448,
-            ecn: false,
-        });
+        buf.offload.partial = Some(PartialChecksum { start: 20, offset: 16 });
+        buf.offload.gso = Some(Gso { kind: GsoKind::Tcpv4, size: 1448, ecn: false });
         let parsed = parse(&buf).unwrap();
         let (answer, icmp) = understood(time_exceeded(&buf, &parsed, ROUTER));
         let quote = payload(&answer, &icmp);
@@ -270,36 +243,16 @@ mod tests {
     #[test]
     fn errors_groups_and_later_fragments_are_not_answered() {
         let answered = |tuple: FiveTuple| {
-            let buf = PacketBuf::from_packet(&build(&Build {
-                tuple,
-                ..Build::default()
-            }));
+            let buf = PacketBuf::from_packet(&build(&Build { tuple, ..Build::default() }));
             time_exceeded(&buf, &parse(&buf).unwrap(), ROUTER).is_some()
         };
         let tuple = Build::default().tuple;
         assert!(answered(tuple));
-        assert!(answered(FiveTuple {
-            protocol: Protocol::ICMP,
-            dst_port: 8 << 8,
-            ..tuple
-        }));
-        assert!(!answered(FiveTuple {
-            protocol: Protocol::ICMP,
-            dst_port: 11 << 8,
-            ..tuple
-        }));
-        assert!(!answered(FiveTuple {
-            dst: [224, 0, 0, 1].into(),
-            ..tuple
-        }));
-        assert!(!answered(FiveTuple {
-            dst: [255; 4].into(),
-            ..tuple
-        }));
-        assert!(!answered(FiveTuple {
-            src: [0; 4].into(),
-            ..tuple
-        }));
+        assert!(answered(FiveTuple { protocol: Protocol::ICMP, dst_port: 8 << 8, ..tuple }));
+        assert!(!answered(FiveTuple { protocol: Protocol::ICMP, dst_port: 11 << 8, ..tuple }));
+        assert!(!answered(FiveTuple { dst: [224, 0, 0, 1].into(), ..tuple }));
+        assert!(!answered(FiveTuple { dst: [255; 4].into(), ..tuple }));
+        assert!(!answered(FiveTuple { src: [0; 4].into(), ..tuple }));
         let mut bytes = build(&Build::default());
         bytes[6..8].copy_from_slice(&[0, 100]);
         emit::fill_ipv4(&mut bytes);
@@ -311,25 +264,10 @@ mod tests {
     fn an_echo_reply_returns_identifier_sequence_and_data() {
         for (src, dst, protocol, request) in [
             ([10, 0, 0, 1].into(), [10, 0, 0, 2].into(), Protocol::ICMP, 8),
-            (
-                IpAddr::from([1; 16]),
-                IpAddr::from([2; 16]),
-                Protocol::ICMPV6,
-                128,
-            ),
+            (IpAddr::from([1; 16]), IpAddr::from([2; 16]), Protocol::ICMPV6, 128),
         ] {
-            let tuple = FiveTuple {
-                src,
-                dst,
-                protocol,
-                src_port: 77,
-                dst_port: request << 8,
-            };
-            let buf = PacketBuf::from_packet(&build(&Build {
-                tuple,
-                payload: b"ping",
-                ..Build::default()
-            }));
+            let tuple = FiveTuple { src, dst, protocol, src_port: 77, dst_port: request << 8 };
+            let buf = PacketBuf::from_packet(&build(&Build { tuple, payload: b"ping", ..Build::default() }));
             let (answer, reply) = understood(echo_reply(&buf, &parse(&buf).unwrap()));
             assert_eq!(reply.tuple, tuple.reversed());
             assert_eq!(payload(&answer, &reply), b"ping");

@@ -33,13 +33,13 @@ impl Rewrite {
     /// cannot be expressed: an address whose version differs stays as it is.
     #[must_use]
     pub fn between(before: FiveTuple, after: FiveTuple) -> Self {
-        let address =
-            |old: IpAddr, new: IpAddr| (old != new && old.is_ipv4() == new.is_ipv4()).then_some(new);
+        let address = |old: IpAddr, new: IpAddr| (old != new && old.is_ipv4() == new.is_ipv4()).then_some(new);
         let port = |old: u16, new: u16| (old != new).then_some(new);
         let named = before.protocol.has_ports();
         let src = address(before.src, after.src);
         let dst = address(before.dst, after.dst);
-        let src_port = (named || before.protocol.is_icmp()).then(|| port(before.src_port, after.src_port));
+        let echo = quote::is_echo(before.protocol, (before.dst_port >> 8) as u8);
+        let src_port = (named || echo).then(|| port(before.src_port, after.src_port));
         let dst_port = named.then(|| port(before.dst_port, after.dst_port));
         let (src_port, dst_port) = (src_port.flatten(), dst_port.flatten());
         Self {
@@ -73,17 +73,18 @@ impl Rewrite {
         self.write_addresses(bytes);
         let l4 = usize::from(parsed.packet.l4);
         let protocol = parsed.tuple.protocol;
+        let ports = self.ports_in(bytes, l4, protocol);
         match (parsed.checksum, protocol) {
             (L4Checksum::Absent, _) => return,
             (L4Checksum::Complete, Protocol::ICMP) => {
-                change(bytes, l4 + 2, |sum| self.ports.complete(sum));
+                change(bytes, l4 + 2, |sum| ports.complete(sum));
             }
             (L4Checksum::Complete, Protocol::UDP) => {
-                let delta = self.addresses.and(self.ports);
+                let delta = self.addresses.and(ports);
                 change(bytes, l4 + 6, |sum| delta.complete_udp(sum));
             }
             (L4Checksum::Complete, _) => {
-                let delta = self.addresses.and(self.ports);
+                let delta = self.addresses.and(ports);
                 change(bytes, l4 + field(protocol), |sum| delta.complete(sum));
             }
             // The ports are in the region still to be summed, and no zero is special before the inversion.
@@ -120,6 +121,13 @@ impl Rewrite {
         }
     }
 
+    /// The difference the ports make in this packet: none in an ICMP message without identifier.
+    #[inline]
+    fn ports_in(&self, bytes: &[u8], l4: usize, protocol: Protocol) -> Delta {
+        let without = protocol.is_icmp() && bytes.get(l4).is_none_or(|kind| !quote::is_echo(protocol, *kind));
+        if without { Delta::NONE } else { self.ports }
+    }
+
     #[inline]
     fn write_ports(&self, bytes: &mut [u8], l4: usize) {
         if let Some(port) = self.src_port {
@@ -137,11 +145,8 @@ impl Rewrite {
             return;
         }
         let (l4, protocol) = (quote.l4, quote.tuple.protocol);
-        let delta = if protocol == Protocol::ICMP {
-            self.ports
-        } else {
-            self.addresses.and(self.ports)
-        };
+        let ports = self.ports_in(quoted, l4, protocol);
+        let delta = if protocol == Protocol::ICMP { ports } else { self.addresses.and(ports) };
         match protocol {
             Protocol::UDP => change(quoted, l4 + 6, |sum| delta.complete_udp(sum)),
             Protocol::TCP | Protocol::ICMP | Protocol::ICMPV6 => {
@@ -186,9 +191,7 @@ pub fn apply_to_error(buf: &mut PacketBuf, parsed: &Parsed, outer: &Rewrite, quo
     quoted.write_quote(inner, &quote);
     let delta = Delta::NONE.sums(before, sum(inner));
     if parsed.checksum == L4Checksum::Complete {
-        change(buf.bytes_mut(), usize::from(parsed.packet.l4) + 2, |sum| {
-            delta.complete(sum)
-        });
+        change(buf.bytes_mut(), usize::from(parsed.packet.l4) + 2, |sum| delta.complete(sum));
     }
 }
 

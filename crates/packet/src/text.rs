@@ -182,13 +182,7 @@ impl PacketSpec {
             }
             Kind::Other(_) => (0, 0),
         };
-        FiveTuple {
-            src: self.src,
-            dst: self.dst,
-            protocol: self.protocol(),
-            src_port,
-            dst_port,
-        }
+        FiveTuple { src: self.src, dst: self.dst, protocol: self.protocol(), src_port, dst_port }
     }
 
     /// The packet in a buffer, as a kernel would hand it over: with `gso=`, a super-packet whose checksum is
@@ -209,14 +203,14 @@ impl PacketSpec {
     /// Says in the notation what is in `bytes`, defaults left out.
     ///
     /// Shape: building the result gives `bytes` again, but for reserved bits and what follows the IP length.
-    /// Errors: as [`crate::parse`].
+    /// Errors: as [`crate::parse()`].
     pub fn dissect(bytes: &[u8]) -> Result<Self, ParseError> {
         dissect::dissect(bytes, crate::Offload::default())
     }
 
     /// [`PacketSpec::dissect`] of a buffer, super-packets included.
     ///
-    /// Errors: as [`crate::parse`].
+    /// Errors: as [`crate::parse()`].
     pub fn dissect_buf(buf: &PacketBuf) -> Result<Self, ParseError> {
         dissect::dissect(buf.bytes(), buf.offload)
     }
@@ -224,12 +218,7 @@ impl PacketSpec {
     /// The same with a payload of more than `most` bytes replaced by the length, to fit a line.
     #[must_use]
     pub fn brief(mut self, most: usize) -> Self {
-        if self
-            .attributes
-            .payload
-            .as_ref()
-            .is_some_and(|payload| payload.len() > most)
-        {
+        if self.attributes.payload.as_ref().is_some_and(|payload| payload.len() > most) {
             self.attributes.len = Some(self.build().len() as u32);
             self.attributes.payload = None;
             self.attributes.sum = None;
@@ -262,19 +251,11 @@ impl From<FiveTuple> for PacketSpec {
                 if crate::quote::is_echo(tuple.protocol, kind) {
                     attributes.id = Some(tuple.src_port.into());
                 }
-                Kind::Icmp {
-                    message: Some((kind, code)),
-                    quoted: None,
-                }
+                Kind::Icmp { message: Some((kind, code)), quoted: None }
             }
             (protocol, _) => Kind::Other(protocol),
         };
-        Self {
-            src: tuple.src,
-            dst: tuple.dst,
-            kind,
-            attributes,
-        }
+        Self { src: tuple.src, dst: tuple.dst, kind, attributes }
     }
 }
 
@@ -291,11 +272,7 @@ pub struct Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            what,
-            expected,
-            actual,
-        } = self;
+        let Self { what, expected, actual } = self;
         write!(f, "{what}: expected {expected}, got {actual}")
     }
 }

@@ -68,10 +68,7 @@ impl fmt::Display for TunnelError {
             Self::Room { needed } => write!(f, "no room for {needed} bytes of outer headers"),
             Self::SuperPacket => f.write_str("super-packet cannot be encapsulated whole"),
             Self::Truncated { needed, available } => {
-                write!(
-                    f,
-                    "tunnel header needs {needed} bytes, only {available} are there"
-                )
+                write!(f, "tunnel header needs {needed} bytes, only {available} are there")
             }
             Self::Version { version } => write!(f, "version is {version}"),
         }
@@ -86,12 +83,7 @@ pub const UDP_OVERHEAD: usize = 28;
 /// Puts IPv4, UDP and `header` in front of the packet.
 ///
 /// Shape: the outer UDP checksum is 0 ("not computed"), so a partial checksum inside stays the only one.
-pub(crate) fn encapsulate(
-    buf: &mut PacketBuf,
-    outer: Outer,
-    port: u16,
-    header: &[u8],
-) -> Result<(), TunnelError> {
+pub(crate) fn encapsulate(buf: &mut PacketBuf, outer: Outer, port: u16, header: &[u8]) -> Result<(), TunnelError> {
     if buf.offload.gso.is_some() {
         return Err(TunnelError::SuperPacket);
     }

@@ -23,20 +23,12 @@ impl Vxlan {
     /// Errors: too few bytes; the flag that says there is an identifier is missing.
     pub fn parse(bytes: &[u8]) -> Result<(Self, &[u8]), TunnelError> {
         let Some((h, inner)) = bytes.split_first_chunk::<HEADER>() else {
-            return Err(TunnelError::Truncated {
-                needed: HEADER,
-                available: bytes.len(),
-            });
+            return Err(TunnelError::Truncated { needed: HEADER, available: bytes.len() });
         };
         if h[0] & VALID_VNI == 0 {
             return Err(TunnelError::Flags { flags: h[0] });
         }
-        Ok((
-            Self {
-                vni: u32::from_be_bytes([0, h[4], h[5], h[6]]),
-            },
-            inner,
-        ))
+        Ok((Self { vni: u32::from_be_bytes([0, h[4], h[5], h[6]]) }, inner))
     }
 
     /// The header as bytes; bits of the identifier above 24 are cut.
@@ -67,23 +59,13 @@ mod tests {
         assert_eq!(vxlan.to_bytes(), [8, 0, 0, 0, 0xab, 0xcd, 0xef, 0]);
         assert_eq!(Vxlan::parse(&vxlan.to_bytes()), Ok((vxlan, &[][..])));
         assert_eq!(Vxlan::parse(&[0; 8]), Err(TunnelError::Flags { flags: 0 }));
-        assert_eq!(
-            Vxlan::parse(&[8; 7]),
-            Err(TunnelError::Truncated {
-                needed: 8,
-                available: 7
-            })
-        );
+        assert_eq!(Vxlan::parse(&[8; 7]), Err(TunnelError::Truncated { needed: 8, available: 7 }));
     }
 
     #[test]
     fn a_frame_is_wrapped_into_a_packet_that_parses() {
         let mut buf = PacketBuf::from_packet(&[9; 60]);
-        let outer = Outer {
-            src: [10, 0, 0, 1].into(),
-            dst: [10, 0, 0, 2].into(),
-            src_port: 50_000,
-        };
+        let outer = Outer { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into(), src_port: 50_000 };
         Vxlan { vni: 7 }.encapsulate(&mut buf, outer).unwrap();
         let parsed = parse(&buf).unwrap();
         assert_eq!((parsed.tuple.src_port, parsed.tuple.dst_port), (50_000, PORT));

@@ -14,34 +14,24 @@ pub(crate) fn emit(service: &str, model: &Value) -> Result<String, String> {
     let ec2 = metadata["protocol"] == "ec2";
     let namespace = text(&metadata["xmlNamespace"])?;
     // AWS's EC2 answers with the slash that its model lacks.
-    let namespace = if namespace.ends_with('/') {
-        namespace
-    } else {
-        format!("{namespace}/")
-    };
+    let namespace = if namespace.ends_with('/') { namespace } else { format!("{namespace}/") };
     let shapes = model["shapes"].as_object().ok_or("no shapes")?;
     let index = |name: &Value| -> Result<usize, String> {
         let name = name.as_str().ok_or("expected a shape")?;
-        shapes
-            .keys()
-            .position(|key| key == name)
-            .ok_or_else(|| format!("no shape {name}"))
+        shapes.keys().position(|key| key == name).ok_or_else(|| format!("no shape {name}"))
     };
     let mut out = String::new();
     let mut line = |text: String| {
         out.push_str(&text);
         out.push('\n');
     };
-    line(format!(
-        "//! Wire tables of {service} {}. Do not edit.",
-        text(&metadata["apiVersion"])?
-    ));
+    line(format!("//! Wire tables of {service} {}. Do not edit.", text(&metadata["apiVersion"])?));
     line("//!".into());
-    line("//! Written by `cargo run -p vpc-api --example generate` from `model`, which comes from botocore's service".into());
     line(
-        "//! models (Apache-2.0, Copyright Amazon.com, Inc. or its affiliates; see the NOTICE file there)."
+        "//! Written by `cargo run -p vpc-api --example generate` from `model`, which comes from botocore's service"
             .into(),
     );
+    line("//! models (Apache-2.0, Copyright Amazon.com, Inc. or its affiliates; see the NOTICE file there).".into());
     line(String::new());
     line("use crate::wire::table::{Operation, Protocol, Service, Shape, blob, boolean, double, enumeration, integer, list, map, member as m, operation, structure as s, text, timestamp};".into());
     line(String::new());
@@ -49,10 +39,7 @@ pub(crate) fn emit(service: &str, model: &Value) -> Result<String, String> {
     line("pub(crate) static SERVICE: Service = Service {".into());
     line(format!("    name: {:?},", text(&metadata["endpointPrefix"])?));
     line(format!("    version: {:?},", text(&metadata["apiVersion"])?));
-    line(format!(
-        "    protocol: Protocol::{},",
-        if ec2 { "Ec2" } else { "Query" }
-    ));
+    line(format!("    protocol: Protocol::{},", if ec2 { "Ec2" } else { "Query" }));
     line(format!("    namespace: {namespace:?},"));
     line("    operations: OPERATIONS,".into());
     line("    shapes: SHAPES,".into());
@@ -68,9 +55,9 @@ pub(crate) fn emit(service: &str, model: &Value) -> Result<String, String> {
             Some(wrapper) => format!("Some({wrapper:?})"),
             None => "None".to_owned(),
         };
-        let filters = operation["filters"].as_array().map_or_else(String::new, |names| {
-            names.iter().map(Value::to_string).collect::<Vec<_>>().join(", ")
-        });
+        let filters = operation["filters"]
+            .as_array()
+            .map_or_else(String::new, |names| names.iter().map(Value::to_string).collect::<Vec<_>>().join(", "));
         line(format!(
             "    operation({name:?}, {}, {}, {}, {}, {wrapper}, &[{filters}]),",
             operation["group"],
@@ -92,20 +79,9 @@ pub(crate) fn emit(service: &str, model: &Value) -> Result<String, String> {
 /// The source without the imports it does not use.
 fn unused(out: &str) -> String {
     let mut result = out.to_owned();
-    for name in [
-        "blob",
-        "boolean",
-        "double",
-        "enumeration",
-        "list",
-        "map",
-        "text",
-        "timestamp",
-    ] {
+    for name in ["blob", "boolean", "double", "enumeration", "list", "map", "text", "timestamp"] {
         if !out.contains(&format!("    {name}(")) {
-            result = result
-                .replace(&format!(" {name},"), "")
-                .replace(&format!("{{{name}, "), "{");
+            result = result.replace(&format!(" {name},"), "").replace(&format!("{{{name}, "), "{");
             result = result.replace(&format!(", {name}}}"), "}");
         }
     }
@@ -125,12 +101,8 @@ fn emit_shape(
     let kind = shape["type"].as_str().ok_or("a shape without a type")?;
     Ok(match kind {
         "structure" => {
-            let required: Vec<&str> = shape["required"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .collect();
+            let required: Vec<&str> =
+                shape["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             let mut members = String::new();
             for (name, member) in shape["members"].as_object().unwrap_or(&Map::new()) {
                 let location = member["locationName"].as_str();
@@ -153,10 +125,7 @@ fn emit_shape(
             format!("s({name:?}, &[{}])", members.trim_end_matches(", "))
         }
         "list" => {
-            let element =
-                shape["member"]["locationName"]
-                    .as_str()
-                    .unwrap_or(if ec2 { "item" } else { "member" });
+            let element = shape["member"]["locationName"].as_str().unwrap_or(if ec2 { "item" } else { "member" });
             format!(
                 "list({name:?}, {}, {element:?}, {}, {})",
                 index(&shape["member"]["shape"])?,
@@ -164,11 +133,7 @@ fn emit_shape(
                 bound("max")
             )
         }
-        "map" => format!(
-            "map({name:?}, {}, {})",
-            index(&shape["key"]["shape"])?,
-            index(&shape["value"]["shape"])?
-        ),
+        "map" => format!("map({name:?}, {}, {})", index(&shape["key"]["shape"])?, index(&shape["value"]["shape"])?),
         "string" => match shape["enum"].as_array() {
             Some(values) => {
                 let values: Vec<String> = values.iter().map(Value::to_string).collect();
@@ -185,7 +150,5 @@ fn emit_shape(
 
 fn capitalised(word: &str) -> String {
     let mut chars = word.chars();
-    chars
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

@@ -41,9 +41,7 @@ pub(crate) fn prune(service: &str, model: &Value, actions: &str) -> Result<Strin
         }
         let members = &model["shapes"][operation["input"]["shape"].as_str().unwrap_or("")]["members"];
         // Two actions call theirs `Filter`.
-        let filters = ["Filters", "Filter"]
-            .iter()
-            .find_map(|name| members[name]["documentation"].as_str());
+        let filters = ["Filters", "Filter"].iter().find_map(|name| members[name]["documentation"].as_str());
         if let Some(text) = filters {
             kept["filters"] = json!(filter_names(text));
         }
@@ -56,19 +54,12 @@ pub(crate) fn prune(service: &str, model: &Value, actions: &str) -> Result<Strin
         let shape = without_documentation(&model["shapes"][&name]);
         let members = shape["members"].as_object().into_iter().flat_map(Map::values);
         let parts = ["member", "key", "value"].iter().map(|&part| &shape[part]);
-        wanted.extend(
-            members
-                .chain(parts)
-                .filter_map(|part| Some(part["shape"].as_str()?.to_owned())),
-        );
+        wanted.extend(members.chain(parts).filter_map(|part| Some(part["shape"].as_str()?.to_owned())));
         shapes.insert(name, shape);
     }
     shapes.sort_keys();
     let lines = |map: &Map<String, Value>| {
-        let lines: Vec<String> = map
-            .iter()
-            .map(|(name, value)| format!("  {}: {value}", json!(name)))
-            .collect();
+        let lines: Vec<String> = map.iter().map(|(name, value)| format!("  {}: {value}", json!(name))).collect();
         lines.join(",\n")
     };
     Ok(format!(
@@ -84,16 +75,10 @@ fn without_documentation(shape: &Value) -> Value {
         return shape.clone();
     };
     let kept = map.iter().filter(|(key, value)| {
-        let words = matches!(
-            key.as_str(),
-            "documentation" | "deprecatedMessage" | "deprecatedSince"
-        );
+        let words = matches!(key.as_str(), "documentation" | "deprecatedMessage" | "deprecatedSince");
         !(words && value.is_string())
     });
-    Value::Object(
-        kept.map(|(key, value)| (key.clone(), without_documentation(value)))
-            .collect(),
-    )
+    Value::Object(kept.map(|(key, value)| (key.clone(), without_documentation(value))).collect())
 }
 
 /// The names in a filter parameter's documentation: the first `<code>` of each list item.
@@ -106,8 +91,7 @@ fn filter_names(documentation: &str) -> Vec<String> {
         let Some((name, after)) = rest.split_once("</code>") else {
             continue;
         };
-        let first =
-            before.replace("<p>", "").trim().is_empty() && after.trim_start().starts_with(['-', ':', '–']);
+        let first = before.replace("<p>", "").trim().is_empty() && after.trim_start().starts_with(['-', ':', '–']);
         // `tag:<key>` is written in several ways.
         let name = name.split(':').next().unwrap_or(name).trim().to_owned();
         if first && !names.contains(&name) {

@@ -18,8 +18,7 @@ pub(crate) const PATHS: Paths = &[];
 
 /// Where addresses are allocated from: the block for benchmarks (RFC 2544), which is nobody's and not private.
 fn pool() -> Result<Prefix, ApiError> {
-    Prefix::new(Ipv4Addr::new(198, 18, 0, 0).into(), 15)
-        .map_err(|error| ApiError::internal(error.to_string()))
+    Prefix::new(Ipv4Addr::new(198, 18, 0, 0).into(), 15).map_err(|error| ApiError::internal(error.to_string()))
 }
 
 pub(crate) fn allocate_address(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
@@ -27,13 +26,9 @@ pub(crate) fn allocate_address(cx: &mut Cx<'_>, input: &Structure) -> Result<Str
     if input.text("Domain") == Some("standard") {
         return Err(ApiError::unsupported("EC2-Classic is not supported"));
     }
-    let border = input
-        .text("NetworkBorderGroup")
-        .filter(|group| *group != cx.caller.region.as_str());
+    let border = input.text("NetworkBorderGroup").filter(|group| *group != cx.caller.region.as_str());
     if let Some(group) = border {
-        return Err(ApiError::invalid_value(format!(
-            "The network border group '{group}' is not of this Region"
-        )));
+        return Err(ApiError::invalid_value(format!("The network border group '{group}' is not of this Region")));
     }
     let public = match input.text("Address") {
         Some(text) => address(text, "address")?,
@@ -45,13 +40,7 @@ pub(crate) fn allocate_address(cx: &mut Cx<'_>, input: &Structure) -> Result<Str
     }
     let new = cx.create::<Address>(input)?;
     let (account, region) = (cx.caller.account, cx.caller.region.clone());
-    let address = Address {
-        id: new.id,
-        name: new.name.clone(),
-        account,
-        region,
-        public,
-    };
+    let address = Address { id: new.id, name: new.name.clone(), account, region, public };
     cx.apply([new.record(), Change::put(address)])?;
     Ok(Structure::new()
         .with("AllocationId", new.id.to_string())
@@ -63,9 +52,7 @@ pub(crate) fn allocate_address(cx: &mut Cx<'_>, input: &Structure) -> Result<Str
 
 fn taken(desired: &Desired, public: Ipv4Addr) -> bool {
     desired.iter::<Address>().any(|address| address.public == public)
-        || desired
-            .iter::<Eni>()
-            .any(|eni| eni.addresses.iter().any(|a| a.public == Some(public)))
+        || desired.iter::<Eni>().any(|eni| eni.addresses.iter().any(|a| a.public == Some(public)))
 }
 
 /// An address of the pool that nothing has.
@@ -79,10 +66,7 @@ pub(crate) fn free(cx: &mut Cx<'_>) -> Result<Ipv4Addr, ApiError> {
             return Ok(public);
         }
     }
-    Err(ApiError::new(
-        "InsufficientAddressCapacity",
-        "There are not enough free public addresses",
-    ))
+    Err(ApiError::new("InsufficientAddressCapacity", "There are not enough free public addresses"))
 }
 
 pub(crate) fn release_address(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
@@ -93,10 +77,7 @@ pub(crate) fn release_address(cx: &mut Cx<'_>, input: &Structure) -> Result<Stru
     };
     let id = found.id;
     if user(&cx.desired, found).is_some() {
-        return Err(ApiError::new(
-            "InvalidIPAddress.InUse",
-            format!("Address {id} is in use."),
-        ));
+        return Err(ApiError::new("InvalidIPAddress.InUse", format!("Address {id} is in use.")));
     }
     cx.apply([Change::delete(id)])?;
     Ok(Structure::new())
@@ -113,12 +94,7 @@ pub(crate) fn user<'d>(desired: &'d Desired, address: &Address) -> Option<(&'d E
 fn by_public<'c>(cx: &'c Cx<'_>, public: &str) -> Result<&'c Address, ApiError> {
     let wanted: Ipv4Addr = address(public, "publicIp")?;
     let found = cx.all::<Address>().find(|address| address.public == wanted);
-    found.ok_or_else(|| {
-        ApiError::new(
-            "InvalidAddress.NotFound",
-            format!("Address '{public}' not found."),
-        )
-    })
+    found.ok_or_else(|| ApiError::new("InvalidAddress.NotFound", format!("Address '{public}' not found.")))
 }
 
 pub(crate) fn associate_address(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
@@ -129,9 +105,7 @@ pub(crate) fn associate_address(cx: &mut Cx<'_>, input: &Structure) -> Result<St
     };
     let mut eni = match (input.text("NetworkInterfaceId"), input.text("InstanceId")) {
         (Some(_), Some(_)) => {
-            return Err(ApiError::combination(
-                "You may specify either an instance or a network interface",
-            ));
+            return Err(ApiError::combination("You may specify either an instance or a network interface"));
         }
         (Some(id), None) => cx.find::<Eni>(id)?.clone(),
         (None, Some(id)) => primary(cx, id)?,
@@ -171,16 +145,13 @@ pub(crate) fn associate_address(cx: &mut Cx<'_>, input: &Structure) -> Result<St
 
 fn first_v4(eni: &Eni) -> Result<IpAddr, ApiError> {
     let found = eni.addresses.iter().map(|a| a.private).find(IpAddr::is_ipv4);
-    found
-        .ok_or_else(|| ApiError::invalid_value(format!("Network interface '{}' has no IPv4 address", eni.id)))
+    found.ok_or_else(|| ApiError::invalid_value(format!("Network interface '{}' has no IPv4 address", eni.id)))
 }
 
 /// An instance's first interface.
 fn primary(cx: &Cx<'_>, id: &str) -> Result<Eni, ApiError> {
     let instance = cx.find::<Instance>(id)?.id;
-    let enis = cx
-        .desired
-        .dependents_of_kind::<Eni>(ResourceRef::Instance(instance));
+    let enis = cx.desired.dependents_of_kind::<Eni>(ResourceRef::Instance(instance));
     let device = |eni: &&Eni| match eni.kind {
         EniKind::Instance { device, .. } => device,
         EniKind::Available | EniKind::Endpoint(_) | EniKind::NatGateway(_) => u8::MAX,
@@ -193,9 +164,7 @@ fn set_public(eni: &mut Eni, private: IpAddr, public: Option<Ipv4Addr>) -> Resul
     let id = eni.id;
     let found: Option<&mut EniAddress> = eni.addresses.iter_mut().find(|a| a.private == private);
     let Some(found) = found else {
-        return Err(ApiError::invalid_value(format!(
-            "{private} is not a private address of network interface '{id}'"
-        )));
+        return Err(ApiError::invalid_value(format!("{private} is not a private address of network interface '{id}'")));
     };
     found.public = public;
     Ok(())
@@ -205,23 +174,16 @@ pub(crate) fn disassociate_address(cx: &mut Cx<'_>, input: &Structure) -> Result
     let elastic = match (input.text("AssociationId"), input.text("PublicIp")) {
         (Some(id), _) => {
             let is_it = |address: &&Address| {
-                user(&cx.desired, address).is_some_and(|(eni, _)| {
-                    relation::<AddressAssociation>(address.id, eni.id).to_string() == id
-                })
+                user(&cx.desired, address)
+                    .is_some_and(|(eni, _)| relation::<AddressAssociation>(address.id, eni.id).to_string() == id)
             };
             cx.all::<Address>().find(is_it).ok_or_else(|| {
-                ApiError::new(
-                    "InvalidAssociationID.NotFound",
-                    format!("The association ID '{id}' does not exist"),
-                )
+                ApiError::new("InvalidAssociationID.NotFound", format!("The association ID '{id}' does not exist"))
             })?
         }
         (None, Some(public)) => by_public(cx, public)?,
         (None, None) => {
-            return Err(ApiError::new(
-                "MissingParameter",
-                "Either public IP or association ID must be specified",
-            ));
+            return Err(ApiError::new("MissingParameter", "Either public IP or association ID must be specified"));
         }
     };
     let Some((eni, private)) = user(&cx.desired, elastic) else {
@@ -229,10 +191,8 @@ pub(crate) fn disassociate_address(cx: &mut Cx<'_>, input: &Structure) -> Result
         return Ok(Structure::new());
     };
     if matches!(eni.kind, EniKind::NatGateway(_)) {
-        let message = format!(
-            "You do not have permission to access the specified resource: {} belongs to a NAT gateway",
-            eni.id
-        );
+        let message =
+            format!("You do not have permission to access the specified resource: {} belongs to a NAT gateway", eni.id);
         return Err(ApiError::new("AuthFailure", message));
     }
     let mut eni = eni.clone();
@@ -242,10 +202,7 @@ pub(crate) fn disassociate_address(cx: &mut Cx<'_>, input: &Structure) -> Result
 }
 
 pub(crate) fn describe_addresses(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
-    let mut found: Vec<&Address> = input
-        .texts("AllocationIds")
-        .map(|id| cx.find(id))
-        .collect::<Result<_, _>>()?;
+    let mut found: Vec<&Address> = input.texts("AllocationIds").map(|id| cx.find(id)).collect::<Result<_, _>>()?;
     for public in input.texts("PublicIps") {
         found.push(by_public(cx, public)?);
     }
@@ -254,9 +211,7 @@ pub(crate) fn describe_addresses(cx: &mut Cx<'_>, input: &Structure) -> Result<S
     }
     found.sort_by_key(|address| address.id.to_string());
     found.dedup_by_key(|address| address.id);
-    let items = found
-        .into_iter()
-        .map(|address| (address.id.to_string(), || show(cx, address)));
+    let items = found.into_iter().map(|address| (address.id.to_string(), || show(cx, address)));
     list(cx, input, None, "Addresses", PATHS, items)
 }
 
@@ -276,10 +231,7 @@ fn show(cx: &Cx<'_>, address: &Address) -> Structure {
         EniKind::Available | EniKind::Endpoint(_) | EniKind::NatGateway(_) => None,
     };
     shown
-        .with(
-            "AssociationId",
-            relation::<AddressAssociation>(address.id, eni.id).to_string(),
-        )
+        .with("AssociationId", relation::<AddressAssociation>(address.id, eni.id).to_string())
         .with("InstanceId", instance)
         .with("NetworkInterfaceId", eni.id.to_string())
         .with("NetworkInterfaceOwnerId", owner(cx, eni.id))
@@ -289,10 +241,7 @@ fn show(cx: &Cx<'_>, address: &Address) -> Structure {
 /// The association of one of an interface's addresses, as the interface shows it.
 pub(crate) fn show_association(cx: &Cx<'_>, eni: &Eni, at: &EniAddress) -> Option<Structure> {
     let public = at.public?;
-    let elastic = cx
-        .desired
-        .iter::<Address>()
-        .find(|address| address.public == public);
+    let elastic = cx.desired.iter::<Address>().find(|address| address.public == public);
     let region = elastic.map_or_else(|| cx.caller.region.clone(), |address| address.region.clone());
     let allocation = elastic.map(|address| address.id.to_string());
     let association = elastic.map(|address| relation::<AddressAssociation>(address.id, eni.id).to_string());
@@ -300,10 +249,7 @@ pub(crate) fn show_association(cx: &Cx<'_>, eni: &Eni, at: &EniAddress) -> Optio
         Structure::new()
             .with("AllocationId", allocation)
             .with("AssociationId", association)
-            .with(
-                "IpOwnerId",
-                elastic.map_or_else(|| "amazon".to_owned(), |address| owner(cx, address.id())),
-            )
+            .with("IpOwnerId", elastic.map_or_else(|| "amazon".to_owned(), |address| owner(cx, address.id())))
             .with("PublicDnsName", super::public_name(&region, public))
             .with("PublicIp", public.to_string()),
     )

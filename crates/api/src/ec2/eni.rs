@@ -15,19 +15,10 @@ use crate::noun::{Attachment, relation};
 use crate::wire::{Structure, Timestamp};
 
 pub(crate) const PATHS: Paths = &[
-    (
-        "addresses.association.owner-id",
-        "PrivateIpAddresses.Association.IpOwnerId",
-    ),
-    (
-        "addresses.association.public-ip",
-        "PrivateIpAddresses.Association.PublicIp",
-    ),
+    ("addresses.association.owner-id", "PrivateIpAddresses.Association.IpOwnerId"),
+    ("addresses.association.public-ip", "PrivateIpAddresses.Association.PublicIp"),
     ("addresses.primary", "PrivateIpAddresses.Primary"),
-    (
-        "addresses.private-ip-address",
-        "PrivateIpAddresses.PrivateIpAddress",
-    ),
+    ("addresses.private-ip-address", "PrivateIpAddresses.PrivateIpAddress"),
     ("group-id", "Groups.GroupId"),
     ("ipv6-addresses.ipv6-address", "Ipv6Addresses.Ipv6Address"),
 ];
@@ -59,64 +50,37 @@ fn asked(input: &Structure) -> Result<Asked, ApiError> {
         given.push((specification.flag("Primary") == Some(true), private));
     }
     if given.iter().filter(|(primary, _)| *primary).count() > 1 {
-        return Err(ApiError::combination(
-            "Only one primary private IP address can be specified.",
-        ));
+        return Err(ApiError::combination("Only one primary private IP address can be specified."));
     }
     let (first, rest): (Vec<_>, Vec<_>) = given.into_iter().partition(|(primary, _)| *primary);
-    let mut given: Vec<IpAddr> = first
-        .into_iter()
-        .chain(rest)
-        .map(|(_, private)| private)
-        .collect();
+    let mut given: Vec<IpAddr> = first.into_iter().chain(rest).map(|(_, private)| private).collect();
     for specification in input.structures("Ipv6Addresses") {
         let text = text(specification, "Ipv6Address")?;
         given.push(IpAddr::V6(address::<Ipv6Addr>(text, "ipv6Address")?));
     }
     let more_v4 = count(input, "SecondaryPrivateIpAddressCount")?;
-    Ok(Asked {
-        more_v4,
-        more_v6: count(input, "Ipv6AddressCount")?,
-        given,
-    })
+    Ok(Asked { more_v4, more_v6: count(input, "Ipv6AddressCount")?, given })
 }
 
 /// Addresses for a new interface: what was asked for, and at least one IPv4 address.
 fn addresses(cx: &Cx<'_>, subnet: &Subnet, asked: Asked) -> Result<Vec<EniAddress>, ApiError> {
-    let Asked {
-        mut given,
-        more_v4,
-        more_v6,
-    } = asked;
+    let Asked { mut given, more_v4, more_v6 } = asked;
     let primary = usize::from(!given.iter().any(IpAddr::is_ipv4));
     let found = blocks::free(cx, subnet, subnet.cidr, &given, primary + more_v4)?;
     // The primary address comes first, whether it was given or found.
-    let at = if primary == 1 {
-        0
-    } else {
-        given.iter().filter(|a| a.is_ipv4()).count()
-    };
+    let at = if primary == 1 { 0 } else { given.iter().filter(|a| a.is_ipv4()).count() };
     given.splice(at..at, found);
     if more_v6 > 0 {
         let found = blocks::free(cx, subnet, v6_block(subnet)?, &given, more_v6)?;
         given.extend(found);
     }
-    Ok(given
-        .into_iter()
-        .map(|private| EniAddress {
-            private,
-            public: None,
-        })
-        .collect())
+    Ok(given.into_iter().map(|private| EniAddress { private, public: None }).collect())
 }
 
 fn v6_block(subnet: &Subnet) -> Result<vpc_lpm::Prefix, ApiError> {
-    subnet.ipv6_cidr.ok_or_else(|| {
-        ApiError::invalid_value(format!(
-            "The subnet '{}' does not have an IPv6 CIDR block",
-            subnet.id
-        ))
-    })
+    subnet
+        .ipv6_cidr
+        .ok_or_else(|| ApiError::invalid_value(format!("The subnet '{}' does not have an IPv6 CIDR block", subnet.id)))
 }
 
 /// The groups that a request names, or the VPC's default one.
@@ -159,17 +123,12 @@ pub(crate) fn create_network_interface(cx: &mut Cx<'_>, input: &Structure) -> Re
         ],
     )?;
     if let Some(kind) = input.text("InterfaceType").filter(|kind| *kind != "interface") {
-        return Err(ApiError::unsupported(format!(
-            "The interface type {kind} is not supported"
-        )));
+        return Err(ApiError::unsupported(format!("The interface type {kind} is not supported")));
     }
     let subnet = cx.named::<Subnet>(input, "SubnetId")?.clone();
     let groups = groups(cx, &subnet, input.texts("Groups"))?;
     let addresses = addresses(cx, &subnet, asked(input)?)?;
-    let new = cx.create::<Eni>(input)?.fact(
-        "description",
-        input.text("Description").filter(|text| !text.is_empty()),
-    );
+    let new = cx.create::<Eni>(input)?.fact("description", input.text("Description").filter(|text| !text.is_empty()));
     let eni = Eni {
         id: new.id,
         name: new.name.clone(),
@@ -181,12 +140,7 @@ pub(crate) fn create_network_interface(cx: &mut Cx<'_>, input: &Structure) -> Re
     };
     cx.apply([new.record(), Change::put(eni)])?;
     Ok(Structure::new()
-        .with(
-            "NetworkInterface",
-            cx.desired
-                .get(new.id)
-                .map(|eni| show(cx, eni).with("Status", "pending")),
-        )
+        .with("NetworkInterface", cx.desired.get(new.id).map(|eni| show(cx, eni).with("Status", "pending")))
         .with("ClientToken", input.text("ClientToken")))
 }
 
@@ -196,11 +150,8 @@ fn own<'c>(cx: &'c Cx<'_>, input: &Structure) -> Result<&'c Eni, ApiError> {
     match eni.kind {
         EniKind::Available | EniKind::Instance { .. } => Ok(eni),
         EniKind::Endpoint(_) | EniKind::NatGateway(_) => {
-            let message = format!(
-                "You are not allowed to manage '{}', which belongs to {}",
-                eni.id,
-                description_of(eni)
-            );
+            let message =
+                format!("You are not allowed to manage '{}', which belongs to {}", eni.id, description_of(eni));
             Err(ApiError::new("OperationNotPermitted", message))
         }
     }
@@ -225,20 +176,12 @@ pub(crate) fn describe_attribute(cx: &mut Cx<'_>, input: &Structure) -> Result<S
     let eni = cx.named::<Eni>(input, "NetworkInterfaceId")?;
     let output = Structure::new().with("NetworkInterfaceId", eni.id.to_string());
     Ok(match text(input, "Attribute")? {
-        "description" => output.with(
-            "Description",
-            Structure::new().with("Value", description(cx, eni)),
-        ),
+        "description" => output.with("Description", Structure::new().with("Value", description(cx, eni))),
         "groupSet" => output.with("Groups", security_group::show_of(cx, eni)),
-        "sourceDestCheck" => output.with(
-            "SourceDestCheck",
-            Structure::new().with("Value", eni.source_dest_check),
-        ),
+        "sourceDestCheck" => output.with("SourceDestCheck", Structure::new().with("Value", eni.source_dest_check)),
         "attachment" => output.with("Attachment", attachment(cx, eni)),
         other => {
-            return Err(ApiError::unsupported(format!(
-                "The attribute {other} is not supported"
-            )));
+            return Err(ApiError::unsupported(format!("The attribute {other} is not supported")));
         }
     })
 }
@@ -257,15 +200,10 @@ pub(crate) fn modify_attribute(cx: &mut Cx<'_>, input: &Structure) -> Result<Str
     let mut eni = own(cx, input)?.clone();
     let attributes = ["Attachment", "Description", "Groups", "SourceDestCheck"];
     if attributes.iter().filter(|attribute| input.has(attribute)).count() != 1 {
-        return Err(ApiError::combination(
-            "Exactly one attribute can be modified at a time",
-        ));
+        return Err(ApiError::combination("Exactly one attribute can be modified at a time"));
     }
     if let Some(text) = input.structure("Description") {
-        let text = text
-            .text("Value")
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned);
+        let text = text.text("Value").filter(|text| !text.is_empty()).map(str::to_owned);
         cx.set_facts(&eni.id.to_string(), [("description", text)])?;
         return Ok(Structure::new());
     }
@@ -275,20 +213,13 @@ pub(crate) fn modify_attribute(cx: &mut Cx<'_>, input: &Structure) -> Result<Str
             let message = format!("The attachment ID '{id}' does not exist");
             return Err(ApiError::new("InvalidAttachmentID.NotFound", message));
         }
-        let keep = change
-            .flag("DeleteOnTermination")
-            .map(|delete| delete.to_string());
+        let keep = change.flag("DeleteOnTermination").map(|delete| delete.to_string());
         cx.set_facts(&eni.id.to_string(), [("deleteOnTermination", keep)])?;
         return Ok(Structure::new());
     }
-    eni.source_dest_check = input
-        .attribute_flag("SourceDestCheck")
-        .unwrap_or(eni.source_dest_check);
+    eni.source_dest_check = input.attribute_flag("SourceDestCheck").unwrap_or(eni.source_dest_check);
     if input.has("Groups") {
-        let subnet = cx
-            .desired
-            .get(eni.subnet)
-            .ok_or_else(|| ApiError::internal("an interface without a subnet"))?;
+        let subnet = cx.desired.get(eni.subnet).ok_or_else(|| ApiError::internal("an interface without a subnet"))?;
         eni.groups = groups(cx, subnet, input.texts("Groups"))?;
     }
     cx.apply([Change::put(eni)])?;
@@ -306,13 +237,9 @@ pub(crate) fn attach_network_interface(cx: &mut Cx<'_>, input: &Structure) -> Re
     refuse(input, &["EnaSrdSpecification", "EnaQueueCount"])?;
     let mut eni = own(cx, input)?.clone();
     let instance = cx.named::<Instance>(input, "InstanceId")?.id;
-    let device = input
-        .integer("DeviceIndex")
-        .ok_or_else(|| ApiError::missing_parameter("deviceIndex"))?;
+    let device = input.integer("DeviceIndex").ok_or_else(|| ApiError::missing_parameter("deviceIndex"))?;
     let device = u8::try_from(device).map_err(|_| {
-        ApiError::invalid_value(format!(
-            "Value ({device}) for parameter deviceIndex is invalid. It is 0 to 255"
-        ))
+        ApiError::invalid_value(format!("Value ({device}) for parameter deviceIndex is invalid. It is 0 to 255"))
     })?;
     if eni.kind != EniKind::Available {
         let message = format!("Interface: [{}] in use.", eni.id);
@@ -331,33 +258,19 @@ pub(crate) fn attach_network_interface(cx: &mut Cx<'_>, input: &Structure) -> Re
     let id = eni.id.to_string();
     let attachment = attachment_id(&eni).map(|id| id.to_string());
     cx.apply([Change::put(eni)])?;
-    cx.set_facts(
-        &id,
-        [
-            ("attachTime", Some(cx.now.to_string())),
-            ("deleteOnTermination", Some("false".to_owned())),
-        ],
-    )?;
-    Ok(Structure::new()
-        .with("AttachmentId", attachment)
-        .with("NetworkCardIndex", 0))
+    cx.set_facts(&id, [("attachTime", Some(cx.now.to_string())), ("deleteOnTermination", Some("false".to_owned()))])?;
+    Ok(Structure::new().with("AttachmentId", attachment).with("NetworkCardIndex", 0))
 }
 
 pub(crate) fn detach_network_interface(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
     let wanted = text(input, "AttachmentId")?;
-    let found = cx
-        .all::<Eni>()
-        .find(|eni| attachment_id(eni).is_some_and(|id| id.to_string() == wanted))
-        .cloned();
+    let found = cx.all::<Eni>().find(|eni| attachment_id(eni).is_some_and(|id| id.to_string() == wanted)).cloned();
     let Some(mut eni) = found else {
         let message = format!("The attachment ID '{wanted}' does not exist");
         return Err(ApiError::new("InvalidAttachmentID.NotFound", message));
     };
     if let EniKind::Instance { device: 0, .. } = eni.kind {
-        let message = format!(
-            "The network interface at device index 0 cannot be detached: {}",
-            eni.id
-        );
+        let message = format!("The network interface at device index 0 cannot be detached: {}", eni.id);
         return Err(ApiError::new("OperationNotPermitted", message));
     }
     eni.kind = EniKind::Available;
@@ -385,9 +298,8 @@ pub(crate) fn assign_private(cx: &mut Cx<'_>, input: &Structure) -> Result<Struc
         (true, _) | (false, 0) => {}
     }
     if input.flag("AllowReassignment") == Some(true) {
-        let moved = |other: &&Eni| {
-            other.subnet == eni.subnet && other.id != eni.id && given.iter().any(|a| other.has(*a))
-        };
+        let moved =
+            |other: &&Eni| other.subnet == eni.subnet && other.id != eni.id && given.iter().any(|a| other.has(*a));
         if let Some(other) = cx.all::<Eni>().find(moved) {
             return Err(ApiError::unsupported(format!(
                 "Moving an address from {} is not supported; unassign it first",
@@ -396,25 +308,15 @@ pub(crate) fn assign_private(cx: &mut Cx<'_>, input: &Structure) -> Result<Struc
         }
     }
     if more > 0 {
-        let subnet = cx
-            .desired
-            .get(eni.subnet)
-            .ok_or_else(|| ApiError::internal("an interface without a subnet"))?;
+        let subnet = cx.desired.get(eni.subnet).ok_or_else(|| ApiError::internal("an interface without a subnet"))?;
         given = blocks::free(cx, subnet, subnet.cidr, &[], more)?;
     }
     given.retain(|private| !eni.has(*private));
-    eni.addresses.extend(given.iter().map(|&private| EniAddress {
-        private,
-        public: None,
-    }));
+    eni.addresses.extend(given.iter().map(|&private| EniAddress { private, public: None }));
     let id = eni.id.to_string();
     cx.apply([Change::put(eni)])?;
-    let shown = given
-        .iter()
-        .map(|private| Structure::new().with("PrivateIpAddress", private.to_string()));
-    Ok(Structure::new()
-        .with("NetworkInterfaceId", id)
-        .with("AssignedPrivateIpAddresses", shown.collect::<Vec<_>>()))
+    let shown = given.iter().map(|private| Structure::new().with("PrivateIpAddress", private.to_string()));
+    Ok(Structure::new().with("NetworkInterfaceId", id).with("AssignedPrivateIpAddresses", shown.collect::<Vec<_>>()))
 }
 
 pub(crate) fn unassign_private(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
@@ -429,26 +331,15 @@ pub(crate) fn unassign_private(cx: &mut Cx<'_>, input: &Structure) -> Result<Str
 }
 
 fn unassign(eni: &mut Eni, private: IpAddr) -> Result<(), ApiError> {
-    if private.is_ipv4()
-        && eni
-            .addresses
-            .first()
-            .is_some_and(|first| first.private == private)
-    {
-        let message = format!(
-            "The primary IP address {private} of interface {} cannot be unassigned",
-            eni.id
-        );
+    if private.is_ipv4() && eni.addresses.first().is_some_and(|first| first.private == private) {
+        let message = format!("The primary IP address {private} of interface {} cannot be unassigned", eni.id);
         return Err(ApiError::invalid_value(message));
     }
     let before = eni.addresses.len();
     eni.addresses.retain(|address| address.private != private);
     match eni.addresses.len() < before {
         true => Ok(()),
-        false => Err(ApiError::invalid_value(format!(
-            "Some of {private} are not assigned to interface {}",
-            eni.id
-        ))),
+        false => Err(ApiError::invalid_value(format!("Some of {private} are not assigned to interface {}", eni.id))),
     }
 }
 
@@ -461,28 +352,18 @@ pub(crate) fn assign_v6(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure,
     }
     let more = count(input, "Ipv6AddressCount")?;
     if given.is_empty() == (more == 0) {
-        return Err(ApiError::combination(
-            "Exactly one of ipv6Addresses and ipv6AddressCount is needed",
-        ));
+        return Err(ApiError::combination("Exactly one of ipv6Addresses and ipv6AddressCount is needed"));
     }
     if more > 0 {
-        let subnet = cx
-            .desired
-            .get(eni.subnet)
-            .ok_or_else(|| ApiError::internal("an interface without a subnet"))?;
+        let subnet = cx.desired.get(eni.subnet).ok_or_else(|| ApiError::internal("an interface without a subnet"))?;
         given = blocks::free(cx, subnet, v6_block(subnet)?, &[], more)?;
     }
     given.retain(|private| !eni.has(*private));
-    eni.addresses.extend(given.iter().map(|&private| EniAddress {
-        private,
-        public: None,
-    }));
+    eni.addresses.extend(given.iter().map(|&private| EniAddress { private, public: None }));
     let id = eni.id.to_string();
     cx.apply([Change::put(eni)])?;
     let shown: Vec<String> = given.iter().map(IpAddr::to_string).collect();
-    Ok(Structure::new()
-        .with("AssignedIpv6Addresses", shown)
-        .with("NetworkInterfaceId", id))
+    Ok(Structure::new().with("AssignedIpv6Addresses", shown).with("NetworkInterfaceId", id))
 }
 
 pub(crate) fn unassign_v6(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
@@ -496,9 +377,7 @@ pub(crate) fn unassign_v6(cx: &mut Cx<'_>, input: &Structure) -> Result<Structur
     }
     let id = eni.id.to_string();
     cx.apply([Change::put(eni)])?;
-    Ok(Structure::new()
-        .with("NetworkInterfaceId", id)
-        .with("UnassignedIpv6Addresses", gone))
+    Ok(Structure::new().with("NetworkInterfaceId", id).with("UnassignedIpv6Addresses", gone))
 }
 
 fn attachment_id(eni: &Eni) -> Option<Id<Attachment>> {
@@ -511,28 +390,20 @@ fn attachment_id(eni: &Eni) -> Option<Id<Attachment>> {
 }
 
 fn attachment(cx: &Cx<'_>, eni: &Eni) -> Option<Structure> {
-    let base = Structure::new()
-        .with("AttachmentId", attachment_id(eni)?.to_string())
-        .with("Status", "attached");
+    let base = Structure::new().with("AttachmentId", attachment_id(eni)?.to_string()).with("Status", "attached");
     Some(match eni.kind {
         EniKind::Instance { instance, device } => {
-            let time = cx
-                .fact(eni.id, "attachTime")
-                .and_then(|time| time.parse::<Timestamp>().ok());
+            let time = cx.fact(eni.id, "attachTime").and_then(|time| time.parse::<Timestamp>().ok());
             base.with("AttachTime", time)
-                .with(
-                    "DeleteOnTermination",
-                    cx.fact(eni.id, "deleteOnTermination") != Some("false"),
-                )
+                .with("DeleteOnTermination", cx.fact(eni.id, "deleteOnTermination") != Some("false"))
                 .with("DeviceIndex", device)
                 .with("InstanceId", instance.to_string())
                 .with("InstanceOwnerId", owner(cx, instance))
                 .with("NetworkCardIndex", 0)
         }
-        EniKind::Available | EniKind::Endpoint(_) | EniKind::NatGateway(_) => base
-            .with("DeleteOnTermination", false)
-            .with("DeviceIndex", 1)
-            .with("InstanceOwnerId", "amazon-aws"),
+        EniKind::Available | EniKind::Endpoint(_) | EniKind::NatGateway(_) => {
+            base.with("DeleteOnTermination", false).with("DeviceIndex", 1).with("InstanceOwnerId", "amazon-aws")
+        }
     })
 }
 
@@ -546,8 +417,7 @@ fn description_of(eni: &Eni) -> String {
 }
 
 fn description(cx: &Cx<'_>, eni: &Eni) -> String {
-    cx.fact(eni.id, "description")
-        .map_or_else(|| description_of(eni), str::to_owned)
+    cx.fact(eni.id, "description").map_or_else(|| description_of(eni), str::to_owned)
 }
 
 /// A locally administered address that is always the same for the interface.
@@ -561,11 +431,7 @@ fn show(cx: &Cx<'_>, eni: &Eni) -> Structure {
     let vpc = cx.desired.vpc_of(eni.subnet);
     let names = vpc.filter(|vpc| vpc.dns_hostnames);
     let name = |private: IpAddr| vpc.map(|vpc| private_name(vpc, private));
-    let v4: Vec<&EniAddress> = eni
-        .addresses
-        .iter()
-        .filter(|address| address.private.is_ipv4())
-        .collect();
+    let v4: Vec<&EniAddress> = eni.addresses.iter().filter(|address| address.private.is_ipv4()).collect();
     let private = v4.iter().enumerate().map(|(i, address)| {
         Structure::new()
             .with("Association", super::address::show_association(cx, eni, address))
@@ -585,11 +451,7 @@ fn show(cx: &Cx<'_>, eni: &Eni) -> Structure {
         EniKind::NatGateway(_) => Some(("nat_gateway", "nat-gateway")),
     };
     Structure::new()
-        .with(
-            "Association",
-            v4.first()
-                .and_then(|address| super::address::show_association(cx, eni, address)),
-        )
+        .with("Association", v4.first().and_then(|address| super::address::show_association(cx, eni, address)))
         .with("Attachment", attachment(cx, eni))
         .with("AvailabilityZone", subnet.map(|subnet| subnet.az.to_string()))
         .with("AvailabilityZoneId", subnet.map(|subnet| zone_id(&subnet.az)))
@@ -597,37 +459,17 @@ fn show(cx: &Cx<'_>, eni: &Eni) -> Structure {
         .with("Groups", security_group::show_of(cx, eni))
         .with("InterfaceType", managed.map_or("interface", |(kind, _)| kind))
         .with("Ipv6Address", v6.first().cloned())
-        .with(
-            "Ipv6Addresses",
-            v6.iter()
-                .map(|a| Structure::new().with("Ipv6Address", a.as_str()))
-                .collect::<Vec<_>>(),
-        )
+        .with("Ipv6Addresses", v6.iter().map(|a| Structure::new().with("Ipv6Address", a.as_str())).collect::<Vec<_>>())
         .with("MacAddress", mac(eni))
         .with("NetworkInterfaceId", eni.id.to_string())
         .with("OwnerId", owner(cx, eni.id))
-        .with(
-            "PrivateDnsName",
-            v4.first()
-                .filter(|_| names.is_some())
-                .and_then(|address| name(address.private)),
-        )
-        .with(
-            "PrivateIpAddress",
-            v4.first().map(|address| address.private.to_string()),
-        )
+        .with("PrivateDnsName", v4.first().filter(|_| names.is_some()).and_then(|address| name(address.private)))
+        .with("PrivateIpAddress", v4.first().map(|address| address.private.to_string()))
         .with("PrivateIpAddresses", private.collect::<Vec<_>>())
         .with("RequesterId", managed.map(|(_, requester)| requester))
         .with("RequesterManaged", managed.is_some())
         .with("SourceDestCheck", eni.source_dest_check)
-        .with(
-            "Status",
-            if eni.kind == EniKind::Available {
-                "available"
-            } else {
-                "in-use"
-            },
-        )
+        .with("Status", if eni.kind == EniKind::Available { "available" } else { "in-use" })
         .with("SubnetId", eni.subnet.to_string())
         .with("TagSet", cx.tags(eni))
         .with("VpcId", vpc.map(|vpc| vpc.id.to_string()))

@@ -16,10 +16,7 @@ use crate::noun::{AclAssociation, relation};
 use crate::wire::Structure;
 
 pub(crate) const PATHS: Paths = &[
-    (
-        "association.association-id",
-        "Associations.NetworkAclAssociationId",
-    ),
+    ("association.association-id", "Associations.NetworkAclAssociationId"),
     ("association.network-acl-id", "Associations.NetworkAclId"),
     ("association.subnet-id", "Associations.SubnetId"),
     ("default", "IsDefault"),
@@ -38,12 +35,7 @@ pub(crate) const PATHS: Paths = &[
 pub(crate) fn create_network_acl(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
     let vpc = cx.named::<Vpc>(input, "VpcId")?.id;
     let new = cx.create::<NetworkAcl>(input)?;
-    let acl = NetworkAcl {
-        id: new.id,
-        name: new.name.clone(),
-        vpc,
-        entries: BTreeMap::new(),
-    };
+    let acl = NetworkAcl { id: new.id, name: new.name.clone(), vpc, entries: BTreeMap::new() };
     cx.apply([new.record(), Change::put(acl)])?;
     Ok(Structure::new()
         .with("NetworkAcl", cx.desired.get(new.id).map(|acl| show(cx, acl)))
@@ -85,27 +77,14 @@ fn put_entry(cx: &mut Cx<'_>, input: &Structure, replace: bool) -> Result<Struct
         (None, Some(v6)) => cidr_of(v6, "ipv6CidrBlock", false)?,
         (None, None) => return Err(ApiError::missing_parameter("cidrBlock")),
         (Some(_), Some(_)) => {
-            return Err(ApiError::combination(
-                "Only one of cidrBlock and ipv6CidrBlock can be given",
-            ));
+            return Err(ApiError::combination("Only one of cidrBlock and ipv6CidrBlock can be given"));
         }
     };
-    let action = if text(input, "RuleAction")? == "allow" {
-        Action::Allow
-    } else {
-        Action::Deny
-    };
-    let entry = AclEntry {
-        action,
-        traffic: traffic(input)?,
-        cidr,
-    };
+    let action = if text(input, "RuleAction")? == "allow" { Action::Allow } else { Action::Deny };
+    let entry = AclEntry { action, traffic: traffic(input)?, cidr };
     match (acl.entries.contains_key(&key), replace) {
         (true, false) => {
-            let message = format!(
-                "The network acl entry identified by {} already exists.",
-                key.number
-            );
+            let message = format!("The network acl entry identified by {} already exists.", key.number);
             return Err(ApiError::new("NetworkAclEntryAlreadyExists", message));
         }
         (false, true) => return Err(no_entry(key)),
@@ -127,17 +106,12 @@ pub(crate) fn delete_entry(cx: &mut Cx<'_>, input: &Structure) -> Result<Structu
 }
 
 fn no_entry(key: AclKey) -> ApiError {
-    let message = format!(
-        "The network acl entry identified by {} does not exist.",
-        key.number
-    );
+    let message = format!("The network acl entry identified by {} does not exist.", key.number);
     ApiError::new("InvalidNetworkAclEntry.NotFound", message)
 }
 
 fn key(input: &Structure) -> Result<AclKey, ApiError> {
-    let number = input
-        .integer("RuleNumber")
-        .ok_or_else(|| ApiError::missing_parameter("ruleNumber"))?;
+    let number = input.integer("RuleNumber").ok_or_else(|| ApiError::missing_parameter("ruleNumber"))?;
     let number = u32::try_from(number)
         .map_err(|_| number.to_string())
         .and_then(|n| RuleNumber::new(n).map_err(|e| e.number.to_string()));
@@ -147,17 +121,8 @@ fn key(input: &Structure) -> Result<AclKey, ApiError> {
             RuleNumber::MAX
         ))
     })?;
-    let egress = input
-        .flag("Egress")
-        .ok_or_else(|| ApiError::missing_parameter("egress"))?;
-    Ok(AclKey {
-        direction: if egress {
-            Direction::Egress
-        } else {
-            Direction::Ingress
-        },
-        number,
-    })
+    let egress = input.flag("Egress").ok_or_else(|| ApiError::missing_parameter("egress"))?;
+    Ok(AclKey { direction: if egress { Direction::Egress } else { Direction::Ingress }, number })
 }
 
 /// Protocol, with ports or ICMP type and code where it has them (R8.25).
@@ -170,20 +135,14 @@ fn traffic(input: &Structure) -> Result<Traffic, ApiError> {
         "icmp" => 1,
         "icmpv6" => 58,
         other => other.parse::<u8>().map_err(|_| {
-            ApiError::invalid_value(format!(
-                "Invalid value '{protocol}' for IP protocol. Unknown protocol."
-            ))
+            ApiError::invalid_value(format!("Invalid value '{protocol}' for IP protocol. Unknown protocol."))
         })?,
     };
     match number {
         6 | 17 => {
-            let range = input
-                .structure("PortRange")
-                .ok_or_else(|| ApiError::missing_parameter("portRange"))?;
+            let range = input.structure("PortRange").ok_or_else(|| ApiError::missing_parameter("portRange"))?;
             let port = |member: &'static str| {
-                let port = range
-                    .integer(member)
-                    .ok_or_else(|| ApiError::missing_parameter(member))?;
+                let port = range.integer(member).ok_or_else(|| ApiError::missing_parameter(member))?;
                 u16::try_from(port).map_err(|_| {
                     ApiError::invalid_value(format!(
                         "Value ({port}) for parameter portRange is invalid. Ports are 0 to 65535"
@@ -192,31 +151,18 @@ fn traffic(input: &Structure) -> Result<Traffic, ApiError> {
             };
             let range = PortRange::new(port("From")?, port("To")?)
                 .map_err(|error| ApiError::invalid_value(error.to_string()))?;
-            Ok(if number == 6 {
-                Traffic::Tcp(range)
-            } else {
-                Traffic::Udp(range)
-            })
+            Ok(if number == 6 { Traffic::Tcp(range) } else { Traffic::Udp(range) })
         }
         1 | 58 => {
-            let icmp = input
-                .structure("IcmpTypeCode")
-                .ok_or_else(|| ApiError::missing_parameter("icmpTypeCode"))?;
+            let icmp = input.structure("IcmpTypeCode").ok_or_else(|| ApiError::missing_parameter("icmpTypeCode"))?;
             let byte = |member| match icmp.integer(member).unwrap_or(-1) {
                 -1 => Ok(None),
-                n => u8::try_from(n).map(Some).map_err(|_| {
-                    ApiError::invalid_value(format!("Value ({n}) for parameter icmpTypeCode is invalid"))
-                }),
+                n => u8::try_from(n)
+                    .map(Some)
+                    .map_err(|_| ApiError::invalid_value(format!("Value ({n}) for parameter icmpTypeCode is invalid"))),
             };
-            let icmp = IcmpMatch {
-                kind: byte("Type")?,
-                code: byte("Code")?,
-            };
-            Ok(if number == 1 {
-                Traffic::Icmp(icmp)
-            } else {
-                Traffic::Icmpv6(icmp)
-            })
+            let icmp = IcmpMatch { kind: byte("Type")?, code: byte("Code")? };
+            Ok(if number == 1 { Traffic::Icmp(icmp) } else { Traffic::Icmpv6(icmp) })
         }
         other => Ok(Traffic::Other(other)),
     }
@@ -242,30 +188,21 @@ pub(crate) fn replace_association(cx: &mut Cx<'_>, input: &Structure) -> Result<
 }
 
 fn acl_of(cx: &Cx<'_>, subnet: &Subnet) -> Option<Id<NetworkAcl>> {
-    subnet
-        .acl
-        .or_else(|| cx.desired.get(subnet.vpc).map(|vpc| vpc.default_acl))
+    subnet.acl.or_else(|| cx.desired.get(subnet.vpc).map(|vpc| vpc.default_acl))
 }
 
 fn is_default(cx: &Cx<'_>, acl: &NetworkAcl) -> bool {
-    cx.desired
-        .get(acl.vpc)
-        .is_some_and(|vpc| vpc.default_acl == acl.id)
+    cx.desired.get(acl.vpc).is_some_and(|vpc| vpc.default_acl == acl.id)
 }
 
 fn show(cx: &Cx<'_>, acl: &NetworkAcl) -> Structure {
     let subnets = cx.desired.dependents_of_kind::<Subnet>(Vpc::to_ref(acl.vpc));
-    let associations = subnets
-        .filter(|subnet| acl_of(cx, subnet) == Some(acl.id))
-        .map(|subnet| {
-            Structure::new()
-                .with(
-                    "NetworkAclAssociationId",
-                    relation::<AclAssociation>(subnet.id, acl.id).to_string(),
-                )
-                .with("NetworkAclId", acl.id.to_string())
-                .with("SubnetId", subnet.id.to_string())
-        });
+    let associations = subnets.filter(|subnet| acl_of(cx, subnet) == Some(acl.id)).map(|subnet| {
+        Structure::new()
+            .with("NetworkAclAssociationId", relation::<AclAssociation>(subnet.id, acl.id).to_string())
+            .with("NetworkAclId", acl.id.to_string())
+            .with("SubnetId", subnet.id.to_string())
+    });
     Structure::new()
         .with("Associations", associations.collect::<Vec<_>>())
         .with("Entries", show_entries(acl))
@@ -280,60 +217,28 @@ fn show(cx: &Cx<'_>, acl: &NetworkAcl) -> Structure {
 fn show_entries(acl: &NetworkAcl) -> Vec<Structure> {
     let mut shown = Vec::new();
     for direction in [Direction::Egress, Direction::Ingress] {
-        let of = || {
-            acl.entries
-                .iter()
-                .filter(move |(key, _)| key.direction == direction)
-        };
+        let of = || acl.entries.iter().filter(move |(key, _)| key.direction == direction);
         let egress = direction == Direction::Egress;
         shown.extend(of().map(|(key, entry)| show_entry(egress, i64::from(key.number.get()), entry)));
         let has_v6 = of().any(|(_, entry)| !entry.cidr.is_ipv4());
-        let last = [
-            (true, vpc_lpm::Prefix::DEFAULT_V4, 32_767),
-            (has_v6, vpc_lpm::Prefix::DEFAULT_V6, 32_768),
-        ];
+        let last = [(true, vpc_lpm::Prefix::DEFAULT_V4, 32_767), (has_v6, vpc_lpm::Prefix::DEFAULT_V6, 32_768)];
         for (_, cidr, number) in last.into_iter().filter(|(there, _, _)| *there) {
-            shown.push(show_entry(
-                egress,
-                number,
-                &AclEntry {
-                    action: Action::Deny,
-                    traffic: Traffic::All,
-                    cidr,
-                },
-            ));
+            shown.push(show_entry(egress, number, &AclEntry { action: Action::Deny, traffic: Traffic::All, cidr }));
         }
     }
     shown
 }
 
 fn show_entry(egress: bool, number: i64, entry: &AclEntry) -> Structure {
-    let ports = |range: PortRange| {
-        Structure::new()
-            .with("From", range.first())
-            .with("To", range.last())
-    };
+    let ports = |range: PortRange| Structure::new().with("From", range.first()).with("To", range.last());
     let icmp = |icmp: IcmpMatch| {
-        Structure::new()
-            .with("Type", icmp.kind.map_or(-1, i64::from))
-            .with("Code", icmp.code.map_or(-1, i64::from))
+        Structure::new().with("Type", icmp.kind.map_or(-1, i64::from)).with("Code", icmp.code.map_or(-1, i64::from))
     };
-    let cidr = if entry.cidr.is_ipv4() {
-        "CidrBlock"
-    } else {
-        "Ipv6CidrBlock"
-    };
+    let cidr = if entry.cidr.is_ipv4() { "CidrBlock" } else { "Ipv6CidrBlock" };
     let shown = Structure::new()
         .with(cidr, entry.cidr.to_string())
         .with("Egress", egress)
-        .with(
-            "RuleAction",
-            if entry.action == Action::Allow {
-                "allow"
-            } else {
-                "deny"
-            },
-        )
+        .with("RuleAction", if entry.action == Action::Allow { "allow" } else { "deny" })
         .with("RuleNumber", number);
     match entry.traffic {
         Traffic::All => shown.with("Protocol", "-1"),

@@ -35,41 +35,25 @@ const REGIONS: [(&str, &str, &str); 17] = [
 pub(crate) fn zones(region: &Region) -> Vec<Az> {
     let known = REGIONS.iter().find(|(name, _, _)| *name == region.as_str());
     let letters = known.map_or("abc", |(_, _, letters)| letters);
-    letters
-        .chars()
-        .map(|letter| Az::new(region.clone(), letter))
-        .collect()
+    letters.chars().map(|letter| Az::new(region.clone(), letter)).collect()
 }
 
 /// A zone's id, the same zone for every account: `use1-az1`.
 pub(crate) fn zone_id(az: &Az) -> String {
     let known = REGIONS.iter().find(|(name, _, _)| *name == az.region().as_str());
-    let short = known.map_or_else(
-        || az.region().as_str().replace('-', ""),
-        |(_, short, _)| (*short).to_owned(),
-    );
+    let short = known.map_or_else(|| az.region().as_str().replace('-', ""), |(_, short, _)| (*short).to_owned());
     let letter = az.to_string().chars().next_back().unwrap_or('a');
     let letters = known.map_or("abcdefghijklmnopqrstuvwxyz", |(_, _, letters)| letters);
-    let number = letters
-        .find(letter)
-        .map_or(u32::from(letter) - u32::from('a'), |at| at as u32)
-        + 1;
+    let number = letters.find(letter).map_or(u32::from(letter) - u32::from('a'), |at| at as u32) + 1;
     format!("{short}-az{number}")
 }
 
 pub(crate) fn describe_regions(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
     let wanted: Vec<&str> = input.texts("RegionNames").collect();
-    if let Some(unknown) = wanted
-        .iter()
-        .find(|name| REGIONS.iter().all(|(region, _, _)| region != *name))
-    {
-        return Err(ApiError::invalid_value(format!(
-            "Invalid region provided: {unknown}"
-        )));
+    if let Some(unknown) = wanted.iter().find(|name| REGIONS.iter().all(|(region, _, _)| region != *name)) {
+        return Err(ApiError::invalid_value(format!("Invalid region provided: {unknown}")));
     }
-    let shown = REGIONS
-        .iter()
-        .filter(|(name, _, _)| wanted.is_empty() || wanted.contains(name));
+    let shown = REGIONS.iter().filter(|(name, _, _)| wanted.is_empty() || wanted.contains(name));
     let items = shown.map(|(name, _, _)| {
         let show = move || {
             Structure::new()
@@ -90,18 +74,12 @@ pub(crate) fn describe_availability_zones(cx: &mut Cx<'_>, input: &Structure) ->
         ("ZoneNames", zones.iter().map(Az::to_string).collect::<Vec<_>>()),
         ("ZoneIds", zones.iter().map(zone_id).collect()),
     ] {
-        if let Some(unknown) = input
-            .texts(member)
-            .find(|wanted| names.iter().all(|name| name != wanted))
-        {
-            return Err(ApiError::invalid_value(format!(
-                "Invalid availability zone: [{unknown}]"
-            )));
+        if let Some(unknown) = input.texts(member).find(|wanted| names.iter().all(|name| name != wanted)) {
+            return Err(ApiError::invalid_value(format!("Invalid availability zone: [{unknown}]")));
         }
     }
     let wanted = |az: &Az| {
-        let given =
-            |member, name: String| !input.has(member) || input.texts(member).any(|wanted| wanted == name);
+        let given = |member, name: String| !input.has(member) || input.texts(member).any(|wanted| wanted == name);
         given("ZoneNames", az.to_string()) && given("ZoneIds", zone_id(az))
     };
     let region = cx.caller.region.to_string();
@@ -139,14 +117,11 @@ pub(crate) fn describe_account_attributes(cx: &mut Cx<'_>, input: &Structure) ->
         ("vpc-max-security-groups-per-interface", "5"),
     ];
     let wanted: Vec<&str> = input.texts("AttributeNames").collect();
-    let shown = attributes
-        .iter()
-        .filter(|(name, _)| wanted.is_empty() || wanted.contains(name))
-        .map(|(name, value)| {
-            Structure::new().with("AttributeName", *name).with(
-                "AttributeValues",
-                vec![Structure::new().with("AttributeValue", *value)],
-            )
+    let shown =
+        attributes.iter().filter(|(name, _)| wanted.is_empty() || wanted.contains(name)).map(|(name, value)| {
+            Structure::new()
+                .with("AttributeName", *name)
+                .with("AttributeValues", vec![Structure::new().with("AttributeValue", *value)])
         });
     Ok(Structure::new().with("AccountAttributes", shown.collect::<Vec<_>>()))
 }

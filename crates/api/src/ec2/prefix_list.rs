@@ -21,10 +21,7 @@ use crate::wire::Structure;
 type Entries = BTreeMap<Prefix, String>;
 
 fn write(entries: &Entries) -> String {
-    entries
-        .iter()
-        .map(|(prefix, description)| format!("{prefix} {description}\n"))
-        .collect()
+    entries.iter().map(|(prefix, description)| format!("{prefix} {description}\n")).collect()
 }
 
 fn read(text: &str) -> Entries {
@@ -37,40 +34,28 @@ fn read(text: &str) -> Entries {
 
 /// The number of a list's newest version; one that a lab file made has one.
 fn version(cx: &Cx<'_>, list: &PrefixList) -> i64 {
-    cx.fact(list.id, "version")
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(1)
+    cx.fact(list.id, "version").and_then(|text| text.parse().ok()).unwrap_or(1)
 }
 
 /// A version's entries, if there is such a version.
 fn entries(cx: &Cx<'_>, list: &PrefixList, wanted: i64) -> Option<Entries> {
     match cx.fact(list.id, &format!("version.{wanted}")) {
         Some(text) => Some(read(text)),
-        None if wanted == version(cx, list) => {
-            Some(list.entries.iter().map(|&entry| (entry, String::new())).collect())
-        }
+        None if wanted == version(cx, list) => Some(list.entries.iter().map(|&entry| (entry, String::new())).collect()),
         None => None,
     }
 }
 
 /// What people call a list.
 pub(crate) fn name(cx: &Cx<'_>, list: &PrefixList) -> String {
-    let own = list
-        .name
-        .as_ref()
-        .map_or_else(|| list.id.to_string(), ToString::to_string);
+    let own = list.name.as_ref().map_or_else(|| list.id.to_string(), ToString::to_string);
     cx.fact(list.id, "prefixListName").map_or(own, str::to_owned)
 }
 
 fn max_entries(number: i64) -> Result<u16, ApiError> {
-    u16::try_from(number)
-        .ok()
-        .filter(|n| (1..=1_000).contains(n))
-        .ok_or_else(|| {
-            ApiError::invalid_value(format!(
-                "Value ({number}) for parameter MaxEntries is invalid. It is 1 to 1000"
-            ))
-        })
+    u16::try_from(number).ok().filter(|n| (1..=1_000).contains(n)).ok_or_else(|| {
+        ApiError::invalid_value(format!("Value ({number}) for parameter MaxEntries is invalid. It is 1 to 1000"))
+    })
 }
 
 fn good_name(name: &str) -> Result<&str, ApiError> {
@@ -82,12 +67,7 @@ fn good_name(name: &str) -> Result<&str, ApiError> {
     }
 }
 
-fn add(
-    entries: &mut Entries,
-    input: &Structure,
-    member: &'static str,
-    family: Family,
-) -> Result<(), ApiError> {
+fn add(entries: &mut Entries, input: &Structure, member: &'static str, family: Family) -> Result<(), ApiError> {
     for entry in input.structures(member) {
         let prefix = cidr_of(text(entry, "Cidr")?, "Cidr", family == Family::V4)?;
         let description = entry.text("Description").unwrap_or("");
@@ -112,11 +92,8 @@ pub(crate) fn create_managed_prefix_list(cx: &mut Cx<'_>, input: &Structure) -> 
             )));
         }
     };
-    let max_entries = max_entries(
-        input
-            .integer("MaxEntries")
-            .ok_or_else(|| ApiError::missing_parameter("MaxEntries"))?,
-    )?;
+    let max_entries =
+        max_entries(input.integer("MaxEntries").ok_or_else(|| ApiError::missing_parameter("MaxEntries"))?)?;
     let mut entries = Entries::new();
     add(&mut entries, input, "Entries", family)?;
     let new = cx
@@ -139,10 +116,7 @@ pub(crate) fn create_managed_prefix_list(cx: &mut Cx<'_>, input: &Structure) -> 
 fn own<'c>(cx: &'c Cx<'_>, input: &Structure) -> Result<&'c PrefixList, ApiError> {
     match cx.named::<PrefixList>(input, "PrefixListId")? {
         list if list.aws_managed => {
-            let message = format!(
-                "The prefix list '{}' is managed by AWS and cannot be changed",
-                list.id
-            );
+            let message = format!("The prefix list '{}' is managed by AWS and cannot be changed", list.id);
             Err(ApiError::new("OperationNotPermitted", message))
         }
         list => Ok(list),
@@ -152,10 +126,7 @@ fn own<'c>(cx: &'c Cx<'_>, input: &Structure) -> Result<&'c PrefixList, ApiError
 pub(crate) fn delete_managed_prefix_list(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
     let list = own(cx, input)?.clone();
     if let Some(by) = users(cx, &list).first() {
-        let message = format!(
-            "The prefix list '{}' is referenced by {by}; remove the reference first",
-            list.id
-        );
+        let message = format!("The prefix list '{}' is referenced by {by}; remove the reference first", list.id);
         return Err(ApiError::new("IncorrectState", message));
     }
     let shown = show(cx, &list).with("State", "delete-in-progress");
@@ -165,18 +136,12 @@ pub(crate) fn delete_managed_prefix_list(cx: &mut Cx<'_>, input: &Structure) -> 
 
 /// What refers to a list.
 fn users(cx: &Cx<'_>, list: &PrefixList) -> Vec<ResourceRef> {
-    let tables = cx
-        .desired
-        .iter::<RouteTable>()
-        .filter(|table| table.routes.contains_key(&Destination::List(list.id)));
+    let tables = cx.desired.iter::<RouteTable>().filter(|table| table.routes.contains_key(&Destination::List(list.id)));
     let groups = cx
         .desired
         .iter::<SecurityGroup>()
         .filter(|group| group.rules.iter().any(|rule| rule.peer == Peer::List(list.id)));
-    let services = cx
-        .desired
-        .iter::<Service>()
-        .filter(|service| service.prefix_list == Some(list.id));
+    let services = cx.desired.iter::<Service>().filter(|service| service.prefix_list == Some(list.id));
     tables
         .map(|table| RouteTable::to_ref(table.id))
         .chain(groups.map(|group| SecurityGroup::to_ref(group.id)))
@@ -184,10 +149,7 @@ fn users(cx: &Cx<'_>, list: &PrefixList) -> Vec<ResourceRef> {
         .collect()
 }
 
-pub(crate) fn describe_managed_prefix_lists(
-    cx: &mut Cx<'_>,
-    input: &Structure,
-) -> Result<Structure, ApiError> {
+pub(crate) fn describe_managed_prefix_lists(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
     describe::<PrefixList>(cx, input, "PrefixListIds", "PrefixLists", PATHS, show)
 }
 
@@ -204,9 +166,7 @@ pub(crate) fn modify_managed_prefix_list(cx: &mut Cx<'_>, input: &Structure) -> 
     }
     if let Some(number) = input.integer("MaxEntries") {
         if entries_change {
-            return Err(ApiError::combination(
-                "MaxEntries and entries cannot be changed in one request",
-            ));
+            return Err(ApiError::combination("MaxEntries and entries cannot be changed in one request"));
         }
         list.max_entries = max_entries(number)?;
         cx.apply([Change::put(list.clone())])?;
@@ -234,47 +194,30 @@ fn check_version(cx: &Cx<'_>, input: &Structure, list: &PrefixList) -> Result<i6
         None => Err(ApiError::missing_parameter("CurrentVersion")),
         Some(given) if given == newest => Ok(newest),
         Some(given) => {
-            let message = format!(
-                "The prefix list '{}' is at version {newest}, not {given}",
-                list.id
-            );
+            let message = format!("The prefix list '{}' is at version {newest}, not {given}", list.id);
             Err(ApiError::new("PrefixListVersionMismatch", message))
         }
     }
 }
 
-fn put_version(
-    cx: &mut Cx<'_>,
-    list: &mut PrefixList,
-    number: i64,
-    entries: Entries,
-) -> Result<(), ApiError> {
+fn put_version(cx: &mut Cx<'_>, list: &mut PrefixList, number: i64, entries: Entries) -> Result<(), ApiError> {
     let text = write(&entries);
     list.entries = entries.into_keys().collect();
     let id = list.id.to_string();
     cx.apply([Change::put(list.clone())])?;
     // A list from a lab file has only now something that is older.
     let key = format!("version.{number}");
-    cx.set_facts(
-        &id,
-        [("version", Some(number.to_string())), (key.as_str(), Some(text))],
-    )
+    cx.set_facts(&id, [("version", Some(number.to_string())), (key.as_str(), Some(text))])
 }
 
 pub(crate) fn restore_version(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
     let mut list = own(cx, input)?.clone();
     let newest = check_version(cx, input, &list)?;
-    let wanted = input
-        .integer("PreviousVersion")
-        .ok_or_else(|| ApiError::missing_parameter("PreviousVersion"))?;
+    let wanted = input.integer("PreviousVersion").ok_or_else(|| ApiError::missing_parameter("PreviousVersion"))?;
     let restored = entries(cx, &list, wanted).ok_or_else(|| no_version(&list, wanted))?;
     put_version(cx, &mut list, newest + 1, restored)?;
-    Ok(Structure::new().with(
-        "PrefixList",
-        cx.desired
-            .get(list.id)
-            .map(|list| show(cx, list).with("State", "restore-complete")),
-    ))
+    Ok(Structure::new()
+        .with("PrefixList", cx.desired.get(list.id).map(|list| show(cx, list).with("State", "restore-complete"))))
 }
 
 fn no_version(list: &PrefixList, wanted: i64) -> ApiError {
@@ -283,16 +226,12 @@ fn no_version(list: &PrefixList, wanted: i64) -> ApiError {
 
 pub(crate) fn entries_of(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
     let found = cx.named::<PrefixList>(input, "PrefixListId")?;
-    let wanted = input
-        .integer("TargetVersion")
-        .unwrap_or_else(|| version(cx, found));
+    let wanted = input.integer("TargetVersion").unwrap_or_else(|| version(cx, found));
     let entries = entries(cx, found, wanted).ok_or_else(|| no_version(found, wanted))?;
     let items = entries.into_iter().enumerate().map(|(i, (prefix, description))| {
         let show = move || {
             let description = (!description.is_empty()).then_some(description);
-            Structure::new()
-                .with("Cidr", prefix.to_string())
-                .with("Description", description)
+            Structure::new().with("Cidr", prefix.to_string()).with("Description", description)
         };
         (format!("{i:05}"), show)
     });
@@ -301,18 +240,11 @@ pub(crate) fn entries_of(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure
 
 pub(crate) fn associations(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
     let found = cx.named::<PrefixList>(input, "PrefixListId")?;
-    let mut users: Vec<ResourceRef> = users(cx, found)
-        .into_iter()
-        .filter(|&user| cx.sees(user))
-        .collect();
+    let mut users: Vec<ResourceRef> = users(cx, found).into_iter().filter(|&user| cx.sees(user)).collect();
     users.sort_by_key(ToString::to_string);
     let items = users.into_iter().map(|user| {
         let owner = place(&cx.desired, user).0.to_string();
-        let show = move || {
-            Structure::new()
-                .with("ResourceId", user.to_string())
-                .with("ResourceOwner", owner)
-        };
+        let show = move || Structure::new().with("ResourceId", user.to_string()).with("ResourceOwner", owner);
         (user.to_string(), show)
     });
     list(cx, input, None, "PrefixListAssociations", &[], items)
@@ -322,30 +254,17 @@ fn show(cx: &Cx<'_>, list: &PrefixList) -> Structure {
     let (account, region) = place(&cx.desired, PrefixList::to_ref(list.id));
     let number = version(cx, list);
     let (owner, arn) = match list.aws_managed {
-        true => (
-            "AWS".to_owned(),
-            format!("arn:aws:ec2:{region}:aws:prefix-list/{}", list.id),
-        ),
+        true => ("AWS".to_owned(), format!("arn:aws:ec2:{region}:aws:prefix-list/{}", list.id)),
         false => (account.to_string(), arn(&region, account, "prefix-list", list.id)),
     };
     Structure::new()
-        .with(
-            "AddressFamily",
-            if list.family == Family::V4 { "IPv4" } else { "IPv6" },
-        )
+        .with("AddressFamily", if list.family == Family::V4 { "IPv4" } else { "IPv6" })
         .with("MaxEntries", (!list.aws_managed).then_some(list.max_entries))
         .with("OwnerId", owner)
         .with("PrefixListArn", arn)
         .with("PrefixListId", list.id.to_string())
         .with("PrefixListName", name(cx, list))
-        .with(
-            "State",
-            if number == 1 {
-                "create-complete"
-            } else {
-                "modify-complete"
-            },
-        )
+        .with("State", if number == 1 { "create-complete" } else { "modify-complete" })
         .with("Tags", cx.tags(list))
         .with("Version", (!list.aws_managed).then_some(number))
 }

@@ -3,8 +3,8 @@
 use vpc_lpm::Prefix;
 use vpc_model::desired::Noun;
 use vpc_model::resource::{
-    Destination, EffectiveRoute, EgressOnlyGateway, Eni, EniKind, Instance, InternetGateway, NatGateway,
-    Peering, PrefixList, RouteOrigin, RouteState, RouteTable, RouteTarget, TransitGateway, VirtualGateway,
+    Destination, EffectiveRoute, EgressOnlyGateway, Eni, EniKind, Instance, InternetGateway, NatGateway, Peering,
+    PrefixList, RouteOrigin, RouteState, RouteTable, RouteTarget, TransitGateway, VirtualGateway,
 };
 use vpc_model::{Change, ResourceRef};
 
@@ -14,13 +14,8 @@ use crate::call::Cx;
 use crate::wire::Structure;
 
 /// Targets of AWS's that the model has not.
-const UNSUPPORTED: [&str; 5] = [
-    "CarrierGatewayId",
-    "CoreNetworkArn",
-    "LocalGatewayId",
-    "OdbNetworkArn",
-    "VpcEndpointId",
-];
+const UNSUPPORTED: [&str; 5] =
+    ["CarrierGatewayId", "CoreNetworkArn", "LocalGatewayId", "OdbNetworkArn", "VpcEndpointId"];
 
 pub(crate) fn create_route(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
     refuse(input, &UNSUPPORTED)?;
@@ -42,28 +37,21 @@ pub(crate) fn replace_route(cx: &mut Cx<'_>, input: &Structure) -> Result<Struct
     let mut table = cx.named::<RouteTable>(input, "RouteTableId")?.clone();
     let destination = destination(cx, input)?;
     let local = input.flag("LocalTarget") == Some(true);
-    let existing = cx
-        .desired
-        .effective_routes(&table)
-        .into_iter()
-        .find(|r| r.destination == destination);
+    let existing = cx.desired.effective_routes(&table).into_iter().find(|r| r.destination == destination);
     match existing.map(|route| (route.origin, route.target)) {
         Some((RouteOrigin::Static, _)) => {}
         // The local route of a block may lead to an appliance instead (R2.6).
         Some((RouteOrigin::Local, _)) => {}
         Some((RouteOrigin::Endpoint | RouteOrigin::Propagated, _)) | None => {
-            let message = format!(
-                "There is no route defined for '{destination}' in the route table. Use CreateRoute instead."
-            );
+            let message =
+                format!("There is no route defined for '{destination}' in the route table. Use CreateRoute instead.");
             return Err(ApiError::invalid_value(message));
         }
     }
     match local {
         true => {
             if given(input).next().is_some() {
-                return Err(ApiError::combination(
-                    "LocalTarget cannot be used with another target",
-                ));
+                return Err(ApiError::combination("LocalTarget cannot be used with another target"));
             }
             table.routes.remove(&destination);
         }
@@ -79,44 +67,19 @@ pub(crate) fn replace_route(cx: &mut Cx<'_>, input: &Structure) -> Result<Struct
 pub(crate) fn delete_route(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
     let mut table = cx.named::<RouteTable>(input, "RouteTableId")?.clone();
     let destination = destination(cx, input)?;
-    let effective = cx
-        .desired
-        .effective_routes(&table)
-        .into_iter()
-        .find(|r| r.destination == destination);
+    let effective = cx.desired.effective_routes(&table).into_iter().find(|r| r.destination == destination);
     match (table.routes.remove(&destination), effective) {
         (Some(_), _) => cx.apply([Change::put(table)])?,
-        (
-            None,
-            Some(EffectiveRoute {
-                origin: RouteOrigin::Local,
-                ..
-            }),
-        ) => {
-            let message = format!(
-                "cannot remove local route {destination} in route table {}",
-                table.id
-            );
+        (None, Some(EffectiveRoute { origin: RouteOrigin::Local, .. })) => {
+            let message = format!("cannot remove local route {destination} in route table {}", table.id);
             return Err(ApiError::invalid_value(message));
         }
-        (
-            None,
-            Some(EffectiveRoute {
-                origin: RouteOrigin::Endpoint,
-                ..
-            }),
-        ) => {
-            let message = format!(
-                "cannot remove VPC endpoint route {destination} in route table {}",
-                table.id
-            );
+        (None, Some(EffectiveRoute { origin: RouteOrigin::Endpoint, .. })) => {
+            let message = format!("cannot remove VPC endpoint route {destination} in route table {}", table.id);
             return Err(ApiError::invalid_value(message));
         }
         (None, _) => {
-            let message = format!(
-                "no route with destination-cidr-block {destination} in route table {}",
-                table.id
-            );
+            let message = format!("no route with destination-cidr-block {destination} in route table {}", table.id);
             return Err(ApiError::new("InvalidRoute.NotFound", message));
         }
     }
@@ -135,10 +98,7 @@ fn destination(cx: &Cx<'_>, input: &Structure) -> Result<Destination, ApiError> 
         // Routes have a spelling of their own for the code.
         (None, None, Some(list)) => match cx.find::<PrefixList>(list) {
             Ok(list) => Ok(Destination::List(list.id)),
-            Err(error) => Err(ApiError {
-                code: error.code.replace("ListID", "ListId").into(),
-                ..error
-            }),
+            Err(error) => Err(ApiError { code: error.code.replace("ListID", "ListId").into(), ..error }),
         },
         (None, None, None) => Err(ApiError::missing_parameter("destinationCidrBlock")),
         _ => Err(ApiError::combination("Exactly one destination can be given")),
@@ -190,10 +150,9 @@ fn target(cx: &Cx<'_>, input: &Structure) -> Result<RouteTarget, ApiError> {
         _ => RouteTarget::Internet(
             cx.find::<InternetGateway>(id)
                 .map_err(|error| match error.code.as_ref() {
-                    "InvalidInternetGatewayID.NotFound" => ApiError::new(
-                        "InvalidGatewayID.NotFound",
-                        format!("The gateway ID '{id}' does not exist"),
-                    ),
+                    "InvalidInternetGatewayID.NotFound" => {
+                        ApiError::new("InvalidGatewayID.NotFound", format!("The gateway ID '{id}' does not exist"))
+                    }
                     _ => error,
                 })?
                 .id,
@@ -209,22 +168,16 @@ fn peering(cx: &Cx<'_>, id: &str) -> Result<vpc_model::Id<Peering>, ApiError> {
         let of = |vpc| cx.sees(ResourceRef::Vpc(vpc));
         of(peering.requester) || of(peering.accepter)
     });
-    known
-        .map(|peering| peering.id)
-        .ok_or_else(|| Peering::not_found(id))
+    known.map(|peering| peering.id).ok_or_else(|| Peering::not_found(id))
 }
 
 /// The interface of an instance that has one.
 fn only_interface(cx: &Cx<'_>, id: &str) -> Result<vpc_model::Id<Eni>, ApiError> {
     let instance = cx.find::<Instance>(id)?.id;
-    let mut enis = cx
-        .desired
-        .dependents_of_kind::<Eni>(ResourceRef::Instance(instance));
+    let mut enis = cx.desired.dependents_of_kind::<Eni>(ResourceRef::Instance(instance));
     match (enis.next(), enis.next()) {
         (Some(eni), None) => Ok(eni.id),
-        (None, _) => Err(ApiError::invalid_value(format!(
-            "Instance '{id}' has no network interface"
-        ))),
+        (None, _) => Err(ApiError::invalid_value(format!("Instance '{id}' has no network interface"))),
         (Some(_), Some(_)) => {
             let message = format!(
                 "There are multiple interfaces attached to instance '{id}'. Please specify an interface ID for the operation instead."
@@ -236,11 +189,7 @@ fn only_interface(cx: &Cx<'_>, id: &str) -> Result<vpc_model::Id<Eni>, ApiError>
 
 /// Every route in force, as replies show them.
 pub(crate) fn show_all(cx: &Cx<'_>, table: &RouteTable) -> Vec<Structure> {
-    cx.desired
-        .effective_routes(table)
-        .iter()
-        .map(|route| show(cx, route))
-        .collect()
+    cx.desired.effective_routes(table).iter().map(|route| show(cx, route)).collect()
 }
 
 fn show(cx: &Cx<'_>, route: &EffectiveRoute) -> Structure {
@@ -262,10 +211,7 @@ fn show(cx: &Cx<'_>, route: &EffectiveRoute) -> Structure {
         RouteState::Active => "active",
         RouteState::Blackhole => "blackhole",
     };
-    let shown = Structure::new()
-        .with(member, text)
-        .with("Origin", origin)
-        .with("State", state);
+    let shown = Structure::new().with(member, text).with("Origin", origin).with("State", state);
     match route.target {
         RouteTarget::EgressOnly(id) => shown.with("EgressOnlyInternetGatewayId", id.to_string()),
         RouteTarget::Eni(id) => {
@@ -273,17 +219,10 @@ fn show(cx: &Cx<'_>, route: &EffectiveRoute) -> Structure {
                 Some(EniKind::Instance { instance, .. }) => Some(instance),
                 _ => None,
             };
-            shown
-                .with("NetworkInterfaceId", id.to_string())
-                .with("InstanceId", instance.map(|id| id.to_string()))
-                .with(
-                    "InstanceOwnerId",
-                    instance.map(|id| {
-                        crate::noun::place(&cx.desired, Instance::to_ref(id))
-                            .0
-                            .to_string()
-                    }),
-                )
+            shown.with("NetworkInterfaceId", id.to_string()).with("InstanceId", instance.map(|id| id.to_string())).with(
+                "InstanceOwnerId",
+                instance.map(|id| crate::noun::place(&cx.desired, Instance::to_ref(id)).0.to_string()),
+            )
         }
         RouteTarget::GatewayEndpoint(id) => shown.with("GatewayId", id.to_string()),
         RouteTarget::Internet(id) => shown.with("GatewayId", id.to_string()),

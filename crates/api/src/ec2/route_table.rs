@@ -16,25 +16,13 @@ use crate::wire::Structure;
 pub(crate) const PATHS: Paths = &[
     ("association.gateway-id", "Associations.GatewayId"),
     ("association.main", "Associations.Main"),
-    (
-        "association.route-table-association-id",
-        "Associations.RouteTableAssociationId",
-    ),
+    ("association.route-table-association-id", "Associations.RouteTableAssociationId"),
     ("association.route-table-id", "Associations.RouteTableId"),
     ("association.subnet-id", "Associations.SubnetId"),
     ("route.destination-cidr-block", "Routes.DestinationCidrBlock"),
-    (
-        "route.destination-ipv6-cidr-block",
-        "Routes.DestinationIpv6CidrBlock",
-    ),
-    (
-        "route.destination-prefix-list-id",
-        "Routes.DestinationPrefixListId",
-    ),
-    (
-        "route.egress-only-internet-gateway-id",
-        "Routes.EgressOnlyInternetGatewayId",
-    ),
+    ("route.destination-ipv6-cidr-block", "Routes.DestinationIpv6CidrBlock"),
+    ("route.destination-prefix-list-id", "Routes.DestinationPrefixListId"),
+    ("route.egress-only-internet-gateway-id", "Routes.EgressOnlyInternetGatewayId"),
     ("route.gateway-id", "Routes.GatewayId"),
     ("route.instance-id", "Routes.InstanceId"),
     ("route.nat-gateway-id", "Routes.NatGatewayId"),
@@ -47,12 +35,7 @@ pub(crate) const PATHS: Paths = &[
 pub(crate) fn create_route_table(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
     let vpc = cx.named::<Vpc>(input, "VpcId")?.id;
     let new = cx.create::<RouteTable>(input)?;
-    let table = RouteTable {
-        id: new.id,
-        name: new.name.clone(),
-        vpc,
-        routes: BTreeMap::new(),
-    };
+    let table = RouteTable { id: new.id, name: new.name.clone(), vpc, routes: BTreeMap::new() };
     cx.apply([new.record(), Change::put(table)])?;
     Ok(Structure::new()
         .with("RouteTable", cx.desired.get(new.id).map(|table| show(cx, table)))
@@ -97,22 +80,10 @@ impl Associated {
     /// The same, associated with another table, or none.
     fn with(self, table: Option<Id<RouteTable>>) -> Resource {
         match self {
-            Self::Main(vpc) => Vpc {
-                main_table: table.unwrap_or(vpc.main_table),
-                ..vpc
-            }
-            .into(),
+            Self::Main(vpc) => Vpc { main_table: table.unwrap_or(vpc.main_table), ..vpc }.into(),
             Self::Subnet(subnet) => Subnet { table, ..subnet }.into(),
-            Self::Internet(gateway) => InternetGateway {
-                edge_table: table,
-                ..gateway
-            }
-            .into(),
-            Self::Virtual(gateway) => VirtualGateway {
-                edge_table: table,
-                ..gateway
-            }
-            .into(),
+            Self::Internet(gateway) => InternetGateway { edge_table: table, ..gateway }.into(),
+            Self::Virtual(gateway) => VirtualGateway { edge_table: table, ..gateway }.into(),
         }
     }
 
@@ -134,15 +105,9 @@ impl Associated {
 fn associations(desired: &Desired, table: &RouteTable) -> Vec<Associated> {
     let of = RouteTable::to_ref(table.id);
     let vpc = desired.get(table.vpc).filter(|vpc| vpc.main_table == table.id);
-    let subnets = desired
-        .dependents_of_kind::<Subnet>(of)
-        .filter(|subnet| subnet.table == Some(table.id));
-    let internet = desired
-        .dependents_of_kind::<InternetGateway>(of)
-        .filter(|g| g.edge_table == Some(table.id));
-    let virt = desired
-        .dependents_of_kind::<VirtualGateway>(of)
-        .filter(|g| g.edge_table == Some(table.id));
+    let subnets = desired.dependents_of_kind::<Subnet>(of).filter(|subnet| subnet.table == Some(table.id));
+    let internet = desired.dependents_of_kind::<InternetGateway>(of).filter(|g| g.edge_table == Some(table.id));
+    let virt = desired.dependents_of_kind::<VirtualGateway>(of).filter(|g| g.edge_table == Some(table.id));
     vpc.into_iter()
         .map(|vpc| Associated::Main(vpc.clone()))
         .chain(subnets.map(|subnet| Associated::Subnet(subnet.clone())))
@@ -153,17 +118,11 @@ fn associations(desired: &Desired, table: &RouteTable) -> Vec<Associated> {
 
 /// The caller's association with this id.
 fn association(cx: &Cx<'_>, id: &str) -> Result<(Associated, Id<RouteTable>), ApiError> {
-    let all = cx.all::<RouteTable>().flat_map(|table| {
-        associations(&cx.desired, table)
-            .into_iter()
-            .map(|a| (a, table.id))
-    });
+    let all =
+        cx.all::<RouteTable>().flat_map(|table| associations(&cx.desired, table).into_iter().map(|a| (a, table.id)));
     let mut matching = all.filter(|(associated, table)| associated.id(*table).to_string() == id);
     matching.next().ok_or_else(|| {
-        ApiError::new(
-            "InvalidAssociationID.NotFound",
-            format!("The association ID '{id}' does not exist"),
-        )
+        ApiError::new("InvalidAssociationID.NotFound", format!("The association ID '{id}' does not exist"))
     })
 }
 
@@ -178,9 +137,7 @@ pub(crate) fn associate_route_table(cx: &mut Cx<'_>, input: &Structure) -> Resul
     };
     let associated = match (input.text("SubnetId"), input.text("GatewayId")) {
         (Some(_), Some(_)) => {
-            return Err(ApiError::combination(
-                "Only one of subnetId and gatewayId can be given",
-            ));
+            return Err(ApiError::combination("Only one of subnetId and gatewayId can be given"));
         }
         (None, None) => return Err(ApiError::missing_parameter("subnetId")),
         (Some(subnet), None) => {
@@ -215,29 +172,20 @@ pub(crate) fn associate_route_table(cx: &mut Cx<'_>, input: &Structure) -> Resul
 pub(crate) fn disassociate_route_table(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
     let (associated, table) = association(cx, text(input, "AssociationId")?)?;
     if let Associated::Main(_) = associated {
-        let message = format!(
-            "cannot disassociate the main route table association {}",
-            associated.id(table)
-        );
+        let message = format!("cannot disassociate the main route table association {}", associated.id(table));
         return Err(ApiError::invalid_value(message));
     }
     cx.apply([Change::Put(associated.with(None))])?;
     Ok(Structure::new())
 }
 
-pub(crate) fn replace_route_table_association(
-    cx: &mut Cx<'_>,
-    input: &Structure,
-) -> Result<Structure, ApiError> {
+pub(crate) fn replace_route_table_association(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
     let (associated, _) = association(cx, text(input, "AssociationId")?)?;
     let table = cx.named::<RouteTable>(input, "RouteTableId")?;
     if let Associated::Main(vpc) = &associated
         && vpc.id != table.vpc
     {
-        return Err(ApiError::new(
-            "InvalidParameter",
-            format!("route table {} belongs to another VPC", table.id),
-        ));
+        return Err(ApiError::new("InvalidParameter", format!("route table {} belongs to another VPC", table.id)));
     }
     let (id, table) = (associated.id(table.id), table.id);
     cx.apply([Change::Put(associated.with(Some(table)))])?;
@@ -247,18 +195,13 @@ pub(crate) fn replace_route_table_association(
 }
 
 fn show(cx: &Cx<'_>, table: &RouteTable) -> Structure {
-    let gateways = cx
-        .desired
-        .dependents_of_kind::<VirtualGateway>(RouteTable::to_ref(table.id));
+    let gateways = cx.desired.dependents_of_kind::<VirtualGateway>(RouteTable::to_ref(table.id));
     let propagating = gateways
         .filter(|gateway| gateway.propagates_to.contains(&table.id))
         .map(|gateway| Structure::new().with("GatewayId", gateway.id.to_string()));
     let associations = associations(&cx.desired, table);
     Structure::new()
-        .with(
-            "Associations",
-            associations.iter().map(|a| a.show(table.id)).collect::<Vec<_>>(),
-        )
+        .with("Associations", associations.iter().map(|a| a.show(table.id)).collect::<Vec<_>>())
         .with("OwnerId", owner(cx, table.id))
         .with("PropagatingVgws", propagating.collect::<Vec<_>>())
         .with("RouteTableId", table.id.to_string())

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use vpc_lpm::Prefix;
 use vpc_model::desired::{Noun, Problem};
 use vpc_model::resource::{
-    AclEntry, AclKey, Action, Direction, NetworkAcl, Peer, RouteTable, RuleNumber, SecurityGroup,
-    SecurityGroupRule, Subnet, Traffic, Vpc,
+    AclEntry, AclKey, Action, Direction, NetworkAcl, Peer, RouteTable, RuleNumber, SecurityGroup, SecurityGroupRule,
+    Subnet, Traffic, Vpc,
 };
 use vpc_model::{Change, Id, Violation};
 
@@ -19,34 +19,13 @@ use crate::wire::Structure;
 
 pub(crate) const PATHS: Paths = &[
     ("cidr", "CidrBlock"),
-    (
-        "cidr-block-association.cidr-block",
-        "CidrBlockAssociationSet.CidrBlock",
-    ),
-    (
-        "cidr-block-association.association-id",
-        "CidrBlockAssociationSet.AssociationId",
-    ),
-    (
-        "cidr-block-association.state",
-        "CidrBlockAssociationSet.CidrBlockState.State",
-    ),
-    (
-        "ipv6-cidr-block-association.ipv6-cidr-block",
-        "Ipv6CidrBlockAssociationSet.Ipv6CidrBlock",
-    ),
-    (
-        "ipv6-cidr-block-association.ipv6-pool",
-        "Ipv6CidrBlockAssociationSet.Ipv6Pool",
-    ),
-    (
-        "ipv6-cidr-block-association.association-id",
-        "Ipv6CidrBlockAssociationSet.AssociationId",
-    ),
-    (
-        "ipv6-cidr-block-association.state",
-        "Ipv6CidrBlockAssociationSet.Ipv6CidrBlockState.State",
-    ),
+    ("cidr-block-association.cidr-block", "CidrBlockAssociationSet.CidrBlock"),
+    ("cidr-block-association.association-id", "CidrBlockAssociationSet.AssociationId"),
+    ("cidr-block-association.state", "CidrBlockAssociationSet.CidrBlockState.State"),
+    ("ipv6-cidr-block-association.ipv6-cidr-block", "Ipv6CidrBlockAssociationSet.Ipv6CidrBlock"),
+    ("ipv6-cidr-block-association.ipv6-pool", "Ipv6CidrBlockAssociationSet.Ipv6Pool"),
+    ("ipv6-cidr-block-association.association-id", "Ipv6CidrBlockAssociationSet.AssociationId"),
+    ("ipv6-cidr-block-association.state", "Ipv6CidrBlockAssociationSet.Ipv6CidrBlockState.State"),
 ];
 
 /// The account's default VPC in a Region (R1.20).
@@ -66,17 +45,9 @@ pub(crate) fn create_vpc(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure
         ],
     )?;
     let block = cidr_of(text(input, "CidrBlock")?, "cidrBlock", true)?;
-    let new = cx.create::<Vpc>(input)?.fact(
-        "instanceTenancy",
-        input.text("InstanceTenancy").filter(|t| *t != "default"),
-    );
-    let id = make(
-        cx,
-        new,
-        block,
-        input.flag("AmazonProvidedIpv6CidrBlock") == Some(true),
-        false,
-    )?;
+    let new =
+        cx.create::<Vpc>(input)?.fact("instanceTenancy", input.text("InstanceTenancy").filter(|t| *t != "default"));
+    let id = make(cx, new, block, input.flag("AmazonProvidedIpv6CidrBlock") == Some(true), false)?;
     Ok(Structure::new().with("Vpc", cx.desired.get(id).map(|vpc| show(cx, vpc))))
 }
 
@@ -85,9 +56,7 @@ pub(crate) fn create_default_vpc(cx: &mut Cx<'_>, _: &Structure) -> Result<Struc
         let message = "A Default VPC already exists for this account in this region.";
         return Err(ApiError::new("DefaultVpcAlreadyExists", message));
     }
-    let new = cx
-        .create_tagged::<Vpc>(BTreeMap::new())?
-        .fact("isDefault", Some(true));
+    let new = cx.create_tagged::<Vpc>(BTreeMap::new())?.fact("isDefault", Some(true));
     let block = cidr_of(DEFAULT_BLOCK, "cidrBlock", true)?;
     let id = make(cx, new, block, false, true)?;
     super::subnet::create_defaults(cx, id)?;
@@ -96,24 +65,9 @@ pub(crate) fn create_default_vpc(cx: &mut Cx<'_>, _: &Structure) -> Result<Struc
 }
 
 /// A VPC with the table, network ACL and security group that it cannot be without (R1.7).
-fn make(
-    cx: &mut Cx<'_>,
-    new: New<Vpc>,
-    block: Prefix,
-    ipv6: bool,
-    dns_hostnames: bool,
-) -> Result<Id<Vpc>, ApiError> {
-    let (table, acl, group) = (
-        cx.fresh::<RouteTable>(),
-        cx.fresh::<NetworkAcl>(),
-        cx.fresh::<SecurityGroup>(),
-    );
-    let rule = |direction, peer, id| SecurityGroupRule {
-        id: Id::new(id),
-        direction,
-        traffic: Traffic::All,
-        peer,
-    };
+fn make(cx: &mut Cx<'_>, new: New<Vpc>, block: Prefix, ipv6: bool, dns_hostnames: bool) -> Result<Id<Vpc>, ApiError> {
+    let (table, acl, group) = (cx.fresh::<RouteTable>(), cx.fresh::<NetworkAcl>(), cx.fresh::<SecurityGroup>());
+    let rule = |direction, peer, id| SecurityGroupRule { id: Id::new(id), direction, traffic: Traffic::All, peer };
     let rules = vec![
         rule(Direction::Ingress, Peer::Group(group), cx.random()),
         rule(Direction::Egress, Peer::Prefix(Prefix::DEFAULT_V4), cx.random()),
@@ -133,34 +87,14 @@ fn make(
     };
     let mut record = vpc_model::Record::default();
     record.facts.insert("groupName".to_owned(), "default".to_owned());
-    record
-        .facts
-        .insert("description".to_owned(), "default VPC security group".to_owned());
+    record.facts.insert("description".to_owned(), "default VPC security group".to_owned());
     cx.apply([
         new.record(),
         Change::put(vpc),
-        Change::put(RouteTable {
-            id: table,
-            name: None,
-            vpc: new.id,
-            routes: BTreeMap::new(),
-        }),
-        Change::put(NetworkAcl {
-            id: acl,
-            name: None,
-            vpc: new.id,
-            entries: open_entries(ipv6),
-        }),
-        Change::put(SecurityGroup {
-            id: group,
-            name: None,
-            vpc: new.id,
-            rules,
-        }),
-        Change::Record {
-            id: group.to_string(),
-            record,
-        },
+        Change::put(RouteTable { id: table, name: None, vpc: new.id, routes: BTreeMap::new() }),
+        Change::put(NetworkAcl { id: acl, name: None, vpc: new.id, entries: open_entries(ipv6) }),
+        Change::put(SecurityGroup { id: group, name: None, vpc: new.id, rules }),
+        Change::Record { id: group.to_string(), record },
     ])
     .map_err(vpc_range)?;
     Ok(new.id)
@@ -175,11 +109,7 @@ fn open_entries(ipv6: bool) -> BTreeMap<AclKey, AclEntry> {
             if let Ok(number) = RuleNumber::new(number) {
                 entries.insert(
                     AclKey { direction, number },
-                    AclEntry {
-                        action: Action::Allow,
-                        traffic: Traffic::All,
-                        cidr,
-                    },
+                    AclEntry { action: Action::Allow, traffic: Traffic::All, cidr },
                 );
             }
         }
@@ -190,14 +120,8 @@ fn open_entries(ipv6: bool) -> BTreeMap<AclKey, AclEntry> {
 /// EC2's API says `InvalidVpc.Range` where the model's table says `InvalidVpcRange`.
 fn vpc_range(error: ApiError) -> ApiError {
     match error.code.as_ref() {
-        "InvalidVpcRange" => ApiError {
-            code: "InvalidVpc.Range".into(),
-            ..error
-        },
-        "InvalidSubnet.Conflict" => ApiError {
-            code: "InvalidVpc.Range".into(),
-            ..error
-        },
+        "InvalidVpcRange" => ApiError { code: "InvalidVpc.Range".into(), ..error },
+        "InvalidSubnet.Conflict" => ApiError { code: "InvalidVpc.Range".into(), ..error },
         _ => error,
     }
 }
@@ -208,11 +132,7 @@ fn amazon_block(cx: &mut Cx<'_>) -> Result<Prefix, ApiError> {
         let bits = (0x2600_1f00_u128 << 96) | (u128::from(cx.random() & 0xff_ffff) << 72);
         let block = Prefix::truncating(std::net::Ipv6Addr::from_bits(bits).into(), 56)
             .map_err(|error| ApiError::internal(error.to_string()))?;
-        if !cx
-            .desired
-            .iter::<Vpc>()
-            .any(|vpc| vpc.blocks().any(|other| other.overlaps(block)))
-        {
+        if !cx.desired.iter::<Vpc>().any(|vpc| vpc.blocks().any(|other| other.overlaps(block))) {
             return Ok(block);
         }
     }
@@ -228,17 +148,9 @@ pub(crate) fn delete_vpc(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure
             SecurityGroup::to_ref(vpc.default_group),
         ],
     );
-    if let Some(by) = cx
-        .desired
-        .dependents(Vpc::to_ref(id))
-        .find(|by| !own.contains(by))
-    {
+    if let Some(by) = cx.desired.dependents(Vpc::to_ref(id)).find(|by| !own.contains(by)) {
         let what = Vpc::to_ref(id);
-        let violation = Violation {
-            resource: what,
-            field: "id",
-            problem: Problem::DependencyViolation { what, by },
-        };
+        let violation = Violation { resource: what, field: "id", problem: Problem::DependencyViolation { what, by } };
         let message = format!("The vpc '{id}' has dependencies and cannot be deleted: {violation}");
         return Err(ApiError::new("DependencyViolation", message));
     }
@@ -265,15 +177,9 @@ pub(crate) fn describe_vpc_attribute(cx: &mut Cx<'_>, input: &Structure) -> Resu
 }
 
 pub(crate) fn modify_vpc_attribute(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
-    let attributes = [
-        "EnableDnsSupport",
-        "EnableDnsHostnames",
-        "EnableNetworkAddressUsageMetrics",
-    ];
+    let attributes = ["EnableDnsSupport", "EnableDnsHostnames", "EnableNetworkAddressUsageMetrics"];
     if attributes.iter().filter(|attribute| input.has(attribute)).count() != 1 {
-        return Err(ApiError::combination(
-            "Exactly one attribute can be modified at a time",
-        ));
+        return Err(ApiError::combination("Exactly one attribute can be modified at a time"));
     }
     let mut vpc = cx.named::<Vpc>(input, "VpcId")?.clone();
     if let Some(metrics) = input.attribute_flag("EnableNetworkAddressUsageMetrics") {
@@ -281,12 +187,8 @@ pub(crate) fn modify_vpc_attribute(cx: &mut Cx<'_>, input: &Structure) -> Result
         cx.set_facts(&vpc.id.to_string(), [("enableNetworkAddressUsageMetrics", value)])?;
         return Ok(Structure::new());
     }
-    vpc.dns_support = input
-        .attribute_flag("EnableDnsSupport")
-        .unwrap_or(vpc.dns_support);
-    vpc.dns_hostnames = input
-        .attribute_flag("EnableDnsHostnames")
-        .unwrap_or(vpc.dns_hostnames);
+    vpc.dns_support = input.attribute_flag("EnableDnsSupport").unwrap_or(vpc.dns_support);
+    vpc.dns_hostnames = input.attribute_flag("EnableDnsHostnames").unwrap_or(vpc.dns_hostnames);
     cx.apply([Change::put(vpc)])?;
     Ok(Structure::new())
 }
@@ -294,39 +196,24 @@ pub(crate) fn modify_vpc_attribute(cx: &mut Cx<'_>, input: &Structure) -> Result
 pub(crate) fn associate_vpc_cidr_block(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
     refuse(
         input,
-        &[
-            "Ipv4IpamPoolId",
-            "Ipv4NetmaskLength",
-            "Ipv6IpamPoolId",
-            "Ipv6NetmaskLength",
-            "Ipv6Pool",
-            "Ipv6CidrBlock",
-        ],
+        &["Ipv4IpamPoolId", "Ipv4NetmaskLength", "Ipv6IpamPoolId", "Ipv6NetmaskLength", "Ipv6Pool", "Ipv6CidrBlock"],
     )?;
     let mut vpc = cx.named::<Vpc>(input, "VpcId")?.clone();
     let v6 = input.flag("AmazonProvidedIpv6CidrBlock") == Some(true);
     let block = match (input.text("CidrBlock"), v6) {
         (Some(_), true) => {
-            return Err(ApiError::combination(
-                "Only one of CidrBlock and AmazonProvidedIpv6CidrBlock can be given",
-            ));
+            return Err(ApiError::combination("Only one of CidrBlock and AmazonProvidedIpv6CidrBlock can be given"));
         }
         (Some(block), false) => cidr_of(block, "cidrBlock", true)?,
         (None, true) => amazon_block(cx)?,
         (None, false) => return Err(ApiError::missing_parameter("CidrBlock")),
     };
     if vpc.blocks().any(|other| other.overlaps(block)) {
-        let message = format!(
-            "The CIDR '{block}' conflicts with another subnet or block of '{}'",
-            vpc.id
-        );
+        let message = format!("The CIDR '{block}' conflicts with another subnet or block of '{}'", vpc.id);
         return Err(ApiError::new("InvalidVpc.Range", message));
     }
     if vpc.cidrs.len() >= 5 && !v6 || vpc.ipv6_cidrs.len() >= 5 && v6 {
-        let message = format!(
-            "The maximum number of CIDR blocks for '{}' has been reached: 5",
-            vpc.id
-        );
+        let message = format!("The maximum number of CIDR blocks for '{}' has been reached: 5", vpc.id);
         return Err(ApiError::new("CidrLimitExceeded", message));
     }
     if v6 {
@@ -342,25 +229,18 @@ pub(crate) fn associate_vpc_cidr_block(cx: &mut Cx<'_>, input: &Structure) -> Re
         }
         Change::put(acl)
     });
-    cx.apply(opened.into_iter().chain([Change::put(vpc)]))
-        .map_err(vpc_range)?;
+    cx.apply(opened.into_iter().chain([Change::put(vpc)])).map_err(vpc_range)?;
     Ok(association(id, block, "associating"))
 }
 
 pub(crate) fn disassociate_vpc_cidr_block(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure, ApiError> {
     let wanted = text(input, "AssociationId")?;
     let is_it = |vpc: &Vpc, block| relation::<VpcBlock>(vpc.id, block).to_string() == wanted;
-    let found = cx.all::<Vpc>().find_map(|vpc| {
-        vpc.blocks()
-            .find(|&block| is_it(vpc, block))
-            .map(|block| (vpc.clone(), block))
-    });
+    let found =
+        cx.all::<Vpc>().find_map(|vpc| vpc.blocks().find(|&block| is_it(vpc, block)).map(|block| (vpc.clone(), block)));
     let Some((mut vpc, block)) = found else {
         let message = format!("The vpc CIDR block association ID '{wanted}' does not exist");
-        return Err(ApiError::new(
-            "InvalidVpcCidrBlockAssociationID.NotFound",
-            message,
-        ));
+        return Err(ApiError::new("InvalidVpcCidrBlockAssociationID.NotFound", message));
     };
     if vpc.cidrs.first() == Some(&block) {
         let message = format!(
@@ -385,27 +265,18 @@ pub(crate) fn disassociate_vpc_cidr_block(cx: &mut Cx<'_>, input: &Structure) ->
 }
 
 fn association(vpc: Id<Vpc>, block: Prefix, state: &'static str) -> Structure {
-    let member = if block.is_ipv4() {
-        "CidrBlockAssociation"
-    } else {
-        "Ipv6CidrBlockAssociation"
-    };
-    Structure::new()
-        .with(member, show_block(vpc, block, state))
-        .with("VpcId", vpc.to_string())
+    let member = if block.is_ipv4() { "CidrBlockAssociation" } else { "Ipv6CidrBlockAssociation" };
+    Structure::new().with(member, show_block(vpc, block, state)).with("VpcId", vpc.to_string())
 }
 
 fn show_block(vpc: Id<Vpc>, block: Prefix, state: &'static str) -> Structure {
     let state = Structure::new().with("State", state);
     let base = Structure::new().with("AssociationId", relation::<VpcBlock>(vpc, block).to_string());
     match block.is_ipv4() {
-        true => base
-            .with("CidrBlock", block.to_string())
-            .with("CidrBlockState", state),
-        false => base
-            .with("Ipv6CidrBlock", block.to_string())
-            .with("Ipv6CidrBlockState", state)
-            .with("Ipv6Pool", "Amazon"),
+        true => base.with("CidrBlock", block.to_string()).with("CidrBlockState", state),
+        false => {
+            base.with("Ipv6CidrBlock", block.to_string()).with("Ipv6CidrBlockState", state).with("Ipv6Pool", "Amazon")
+        }
     }
 }
 
@@ -415,21 +286,13 @@ pub(crate) fn is_default(cx: &Cx<'_>, vpc: &Vpc) -> bool {
 }
 
 fn show(cx: &Cx<'_>, vpc: &Vpc) -> Structure {
-    let blocks = |blocks: &[Prefix]| {
-        blocks
-            .iter()
-            .map(|&b| show_block(vpc.id, b, "associated"))
-            .collect::<Vec<_>>()
-    };
+    let blocks = |blocks: &[Prefix]| blocks.iter().map(|&b| show_block(vpc.id, b, "associated")).collect::<Vec<_>>();
     let v6 = (!vpc.ipv6_cidrs.is_empty()).then(|| blocks(&vpc.ipv6_cidrs));
     Structure::new()
         .with("CidrBlock", vpc.cidrs.first().map(Prefix::to_string))
         .with("CidrBlockAssociationSet", blocks(&vpc.cidrs))
         .with("DhcpOptionsId", "default")
-        .with(
-            "InstanceTenancy",
-            cx.fact(vpc.id, "instanceTenancy").unwrap_or("default"),
-        )
+        .with("InstanceTenancy", cx.fact(vpc.id, "instanceTenancy").unwrap_or("default"))
         .with("Ipv6CidrBlockAssociationSet", v6.unwrap_or_default())
         .with("IsDefault", is_default(cx, vpc))
         .with("OwnerId", owner(cx, vpc.id))

@@ -83,11 +83,9 @@ impl Config {
     ) -> Result<Caller, ApiError> {
         let Some(credential) = credential else {
             return match self.signatures {
-                Signatures::Strict => Err(refused(
-                    service,
-                    "MissingAuthenticationToken",
-                    "Request is missing Authentication Token",
-                )),
+                Signatures::Strict => {
+                    Err(refused(service, "MissingAuthenticationToken", "Request is missing Authentication Token"))
+                }
                 Signatures::Known | Signatures::Off => {
                     Ok(self.of_account(self.default_account, Region::default(), None, "anonymous"))
                 }
@@ -97,26 +95,19 @@ impl Config {
             refused(
                 service,
                 "SignatureDoesNotMatch",
-                &format!(
-                    "Credential should be scoped to a valid Region, not '{}'",
-                    credential.region
-                ),
+                &format!("Credential should be scoped to a valid Region, not '{}'", credential.region),
             )
         })?;
         let key = self.keys.get(&credential.key);
         let session = sts::session_account(&credential.key);
         if self.signatures != Signatures::Off {
-            let secret = key
-                .map(|key| key.secret.clone())
-                .or_else(|| session.map(|_| secret_of(&credential.key)));
+            let secret = key.map(|key| key.secret.clone()).or_else(|| session.map(|_| secret_of(&credential.key)));
             match (secret, self.signatures) {
                 (Some(secret), _) => {
-                    signed
-                        .verify(credential, &secret, now)
-                        .map_err(|error| match service.protocol {
-                            Protocol::Ec2 => refused(service, "SignatureDoesNotMatch", ""),
-                            Protocol::Query => error,
-                        })?
+                    signed.verify(credential, &secret, now).map_err(|error| match service.protocol {
+                        Protocol::Ec2 => refused(service, "SignatureDoesNotMatch", ""),
+                        Protocol::Query => error,
+                    })?
                 }
                 (None, Signatures::Strict) => {
                     return Err(refused(
@@ -131,46 +122,23 @@ impl Config {
             }
         }
         let twelve_digits = || credential.key.parse::<AccountId>().ok();
-        let account = key
-            .map(|key| key.account)
-            .or(session)
-            .or_else(twelve_digits)
-            .unwrap_or(self.default_account);
-        let token = signed
-            .header("x-amz-security-token")
-            .filter(|_| session.is_some());
-        let of_session =
-            token.filter(|arn| arn.starts_with(&format!("arn:aws:sts::{account}:assumed-role/")));
-        let principal = key
-            .and_then(|key| key.principal.clone())
-            .or_else(|| of_session.map(str::to_owned));
+        let account = key.map(|key| key.account).or(session).or_else(twelve_digits).unwrap_or(self.default_account);
+        let token = signed.header("x-amz-security-token").filter(|_| session.is_some());
+        let of_session = token.filter(|arn| arn.starts_with(&format!("arn:aws:sts::{account}:assumed-role/")));
+        let principal = key.and_then(|key| key.principal.clone()).or_else(|| of_session.map(str::to_owned));
         Ok(self.of_account(account, region, principal, &credential.key))
     }
 
-    fn of_account(
-        &self,
-        account: AccountId,
-        region: Region,
-        principal: Option<String>,
-        user: &str,
-    ) -> Caller {
+    fn of_account(&self, account: AccountId, region: Region, principal: Option<String>, user: &str) -> Caller {
         let principal = principal.unwrap_or_else(|| format!("arn:aws:iam::{account}:root"));
-        Caller {
-            account,
-            region,
-            principal,
-            user: user.to_owned(),
-        }
+        Caller { account, region, principal, user: user.to_owned() }
     }
 }
 
 /// EC2 has one code for everything that is wrong with credentials; the Query services tell them apart.
 fn refused(service: &Service, code: &'static str, message: &str) -> ApiError {
     match service.protocol {
-        Protocol::Ec2 => ApiError::new(
-            "AuthFailure",
-            "AWS was not able to validate the provided access credentials",
-        ),
+        Protocol::Ec2 => ApiError::new("AuthFailure", "AWS was not able to validate the provided access credentials"),
         Protocol::Query => ApiError::new(code, message),
     }
 }

@@ -39,11 +39,7 @@ impl Token {
     /// The token of a request that has one.
     pub(super) fn of(caller: &Caller, request: &Request) -> Option<Self> {
         let takes = request.operation.takes(request.service, "ClientToken");
-        let text = if takes {
-            request.input.text("ClientToken")
-        } else {
-            None
-        };
+        let text = if takes { request.input.text("ClientToken") } else { None };
         text.filter(|text| !text.is_empty()).map(|text| Self {
             account: caller.account,
             region: caller.region.clone(),
@@ -55,32 +51,19 @@ impl Token {
 
 impl Replays {
     /// The answer to the same request; an error if the token was another request's.
-    pub(super) fn find(
-        &self,
-        token: &Token,
-        parameters: &[(String, String)],
-    ) -> Result<Option<&str>, ApiError> {
+    pub(super) fn find(&self, token: &Token, parameters: &[(String, String)]) -> Result<Option<&str>, ApiError> {
         match self.answers.get(token) {
             None => Ok(None),
             Some(answer) if answer.parameters == sorted(parameters) => Ok(Some(&answer.body)),
             Some(_) => {
-                let message = format!(
-                    "The client token '{}' was used before with other parameters",
-                    token.text
-                );
+                let message = format!("The client token '{}' was used before with other parameters", token.text);
                 Err(ApiError::new("IdempotentParameterMismatch", message))
             }
         }
     }
 
     /// Keeps an answer, and forgets those that are too old or too many.
-    pub(super) fn keep(
-        &mut self,
-        token: Token,
-        parameters: &[(String, String)],
-        body: String,
-        now: Timestamp,
-    ) {
+    pub(super) fn keep(&mut self, token: Token, parameters: &[(String, String)], body: String, now: Timestamp) {
         let old = |front: &(Timestamp, Token)| now.0 - front.0.0 > LIFETIME_MS;
         while self.order.len() >= MOST || self.order.front().is_some_and(old) {
             if let Some((_, token)) = self.order.pop_front() {
@@ -88,13 +71,7 @@ impl Replays {
             }
         }
         self.order.push_back((now, token.clone()));
-        self.answers.insert(
-            token,
-            Answer {
-                parameters: sorted(parameters),
-                body,
-            },
-        );
+        self.answers.insert(token, Answer { parameters: sorted(parameters), body });
     }
 }
 

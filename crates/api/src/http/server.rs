@@ -76,18 +76,14 @@ pub async fn listen(address: SocketAddr, signatures: Signatures) -> Result<TcpLi
     if !address.ip().is_loopback() && signatures != Signatures::Strict {
         return Err(BindError::Open { address });
     }
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| BindError::Refused { address, source })
+    TcpListener::bind(address).await.map_err(|source| BindError::Refused { address, source })
 }
 
 /// The server's routes, to be served with `axum::serve`.
 pub fn router<C: Control>(front: Arc<Front<C>>) -> Router {
     let mut router = Router::new().route("/", any(serve::<C>));
     if front.config.lab {
-        router = router
-            .route("/_lab/reset", post(reset::<C>))
-            .route("/_lab/state", get(state::<C>));
+        router = router.route("/_lab/reset", post(reset::<C>)).route("/_lab/state", get(state::<C>));
     }
     router.with_state(front)
 }
@@ -103,13 +99,7 @@ impl<C: Control> Front<C> {
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(std::io::Error::from)?;
         let seed = config.seed.unwrap_or_else(|| u64::from_ne_bytes(seed));
-        Ok(Self {
-            control,
-            config,
-            ids: AtomicU64::new(seed),
-            session_secret,
-            writer: Mutex::default(),
-        })
+        Ok(Self { control, config, ids: AtomicU64::new(seed), session_secret, writer: Mutex::default() })
     }
 
     /// 64 bits that this server never gave before.
@@ -139,22 +129,12 @@ impl<C: Control> Front<C> {
     }
 
     /// Answers a call: the service it is for, and the reply or the error.
-    async fn answer(
-        &self,
-        request: axum::extract::Request,
-        id: &str,
-    ) -> (&'static Service, Result<String, ApiError>) {
+    async fn answer(&self, request: axum::extract::Request, id: &str) -> (&'static Service, Result<String, ApiError>) {
         let (parts, body) = request.into_parts();
         let body = match to_bytes(body, MAX_BODY).await {
             Ok(body) => body,
             Err(error) => {
-                return (
-                    EC2,
-                    Err(ApiError::new(
-                        "InvalidRequest",
-                        format!("The body cannot be read: {error}"),
-                    )),
-                );
+                return (EC2, Err(ApiError::new("InvalidRequest", format!("The body cannot be read: {error}"))));
             }
         };
         let query = form::parse(parts.uri.query().unwrap_or("").as_bytes());
@@ -169,21 +149,13 @@ impl<C: Control> Front<C> {
             .ok()
             .and_then(Option::as_ref)
             .and_then(|credential| Service::of_name(&credential.service));
-        let service = scoped
-            .or_else(|| Service::of_version(version.as_deref()?))
-            .unwrap_or(EC2);
+        let service = scoped.or_else(|| Service::of_version(version.as_deref()?)).unwrap_or(EC2);
         let call = async {
             let credential = credential?;
             let now = now();
-            let signed = Signed {
-                parts: &parts,
-                query: &query,
-                body: &body,
-            };
+            let signed = Signed { parts: &parts, query: &query, body: &body };
             let secret_of = |key: &str| self.secret_of(key);
-            let caller = self
-                .config
-                .caller(service, credential.as_ref(), &signed, &secret_of, now)?;
+            let caller = self.config.caller(service, credential.as_ref(), &signed, &secret_of, now)?;
             let request = read(service, action, version, &pairs)?;
             self.call(caller, request, &pairs, id, now).await
         };
@@ -201,11 +173,7 @@ impl<C: Control> Front<C> {
         let run = |desired: &Desired| {
             let mut ids = || self.random();
             let secret_of = |key: &str| self.secret_of(key);
-            let mut surroundings = Surroundings {
-                ids: &mut ids,
-                now,
-                secret_of: &secret_of,
-            };
+            let mut surroundings = Surroundings { ids: &mut ids, now, secret_of: &secret_of };
             let Reply { changes, output } = handle(desired, &caller, &request, &mut surroundings)?;
             // Encoded before anything is changed, so that a reply that cannot be sent changes nothing.
             let body = xml::reply(request.service, request.operation, &output, id)
@@ -235,9 +203,7 @@ impl<C: Control> Front<C> {
 
 /// Whether an action changes nothing, whatever its parameters are.
 fn is_read(action: &str) -> bool {
-    ["Describe", "Get", "Search"]
-        .iter()
-        .any(|verb| action.starts_with(verb))
+    ["Describe", "Get", "Search"].iter().any(|verb| action.starts_with(verb))
 }
 
 /// Takes out what is not an action's parameter: its name and version, and a presigned URL's parameters.
@@ -265,36 +231,24 @@ fn read(
 ) -> Result<Request, ApiError> {
     let action = action.ok_or_else(|| ApiError::new("MissingAction", "The request is missing an action"))?;
     if let Some(version) = version.filter(|version| version != service.version) {
-        let message = format!(
-            "The requested version ({version}) is not valid; {} is",
-            service.version
-        );
+        let message = format!("The requested version ({version}) is not valid; {} is", service.version);
         return Err(ApiError::new("NoSuchVersion", message));
     }
     let Some(operation) = service.operation(&action) else {
         let message = format!("The action {action} is not valid for this web service.");
         return Err(ApiError::new("InvalidAction", message));
     };
-    let input = form::decode(service, operation, pairs).map_err(|error| {
-        match (service.protocol, error.code.as_ref()) {
-            (Protocol::Query, "MissingParameter" | "InvalidParameterValue") => ApiError {
-                code: "ValidationError".into(),
-                ..error
-            },
+    let input =
+        form::decode(service, operation, pairs).map_err(|error| match (service.protocol, error.code.as_ref()) {
+            (Protocol::Query, "MissingParameter" | "InvalidParameterValue") => {
+                ApiError { code: "ValidationError".into(), ..error }
+            }
             (Protocol::Ec2 | Protocol::Query, _) => error,
-        }
-    })?;
-    Ok(Request {
-        service,
-        operation,
-        input,
-    })
+        })?;
+    Ok(Request { service, operation, input })
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the server tells the handlers the time; it is not part of the core"
-)]
+#[expect(clippy::disallowed_methods, reason = "the server tells the handlers the time; it is not part of the core")]
 fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
@@ -311,10 +265,7 @@ async fn serve<C: Control>(State(front): State<Arc<Front<C>>>, request: axum::ex
             (status, xml::error(service, &error, &id))
         }
     };
-    let headers = [
-        (header::CONTENT_TYPE.as_str(), "text/xml;charset=UTF-8"),
-        ("x-amzn-requestid", id.as_str()),
-    ];
+    let headers = [(header::CONTENT_TYPE.as_str(), "text/xml;charset=UTF-8"), ("x-amzn-requestid", id.as_str())];
     (status, headers, Body::from(body)).into_response()
 }
 
@@ -323,10 +274,7 @@ async fn reset<C: Control>(State(front): State<Arc<Front<C>>>) -> Response {
     let mut replays = front.writer.lock().await;
     let desired = front.control.desired();
     let resources = desired.resources().map(|resource| Change::Delete(resource.id()));
-    let records = desired.records().map(|(id, _)| Change::Record {
-        id: id.to_owned(),
-        record: Record::default(),
-    });
+    let records = desired.records().map(|(id, _)| Change::Record { id: id.to_owned(), record: Record::default() });
     let changes: Vec<Change> = resources.chain(records).collect();
     let status = match front.control.apply(changes).await {
         Ok(generation) => (StatusCode::OK, json!({ "generation": generation })),
@@ -342,25 +290,13 @@ async fn reset<C: Control>(State(front): State<Arc<Front<C>>>) -> Response {
 /// Shows the network: resources by id, and what is said about them.
 async fn state<C: Control>(State(front): State<Arc<Front<C>>>) -> Response {
     let desired = front.control.desired();
-    let resources: Map<String, serde_json::Value> = desired
-        .resources()
-        .map(|resource| (resource.id().to_string(), json!(resource)))
-        .collect();
-    let records: Map<String, serde_json::Value> = desired
-        .records()
-        .map(|(id, record)| (id.to_owned(), json!(record)))
-        .collect();
-    reply_json(
-        StatusCode::OK,
-        &json!({ "resources": resources, "records": records }),
-    )
+    let resources: Map<String, serde_json::Value> =
+        desired.resources().map(|resource| (resource.id().to_string(), json!(resource))).collect();
+    let records: Map<String, serde_json::Value> =
+        desired.records().map(|(id, record)| (id.to_owned(), json!(record))).collect();
+    reply_json(StatusCode::OK, &json!({ "resources": resources, "records": records }))
 }
 
 fn reply_json(status: StatusCode, body: &serde_json::Value) -> Response {
-    (
-        status,
-        [(header::CONTENT_TYPE, "application/json")],
-        body.to_string(),
-    )
-        .into_response()
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }

@@ -34,19 +34,8 @@ pub(super) struct Credential {
 impl Credential {
     /// What the `Authorization` header or a presigned URL says; `None` if the request is not signed.
     pub(super) fn of(parts: &Parts, query: &[(String, String)]) -> Result<Option<Self>, ApiError> {
-        let header = |name: &str| {
-            parts
-                .headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or("")
-        };
-        let from_query = |name: &str| {
-            query
-                .iter()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value.as_str())
-        };
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let from_query = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let malformed = || {
             ApiError::new(
                 "IncompleteSignature",
@@ -60,13 +49,7 @@ impl Credential {
                     let mut fields = fields.split(',').filter_map(|field| field.trim().split_once('='));
                     fields.find_map(|(key, value)| (key == name).then_some(value))
                 };
-                (
-                    field("Credential"),
-                    field("SignedHeaders"),
-                    field("Signature"),
-                    header("x-amz-date"),
-                    None,
-                )
+                (field("Credential"), field("SignedHeaders"), field("Signature"), header("x-amz-date"), None)
             }
             None if from_query("X-Amz-Algorithm") == Some(ALGORITHM) => (
                 from_query("X-Amz-Credential"),
@@ -83,13 +66,9 @@ impl Credential {
         };
         // A key may contain slashes, the rest of the scope cannot.
         let mut scope = scope.rsplitn(5, '/');
-        let (Some("aws4_request"), Some(service), Some(region), Some(date), Some(key)) = (
-            scope.next(),
-            scope.next(),
-            scope.next(),
-            scope.next(),
-            scope.next(),
-        ) else {
+        let (Some("aws4_request"), Some(service), Some(region), Some(date), Some(key)) =
+            (scope.next(), scope.next(), scope.next(), scope.next(), scope.next())
+        else {
             return Err(malformed());
         };
         Ok(Some(Self {
@@ -118,18 +97,11 @@ impl Signed<'_> {
     }
 
     /// Whether the request was signed with this secret, recently.
-    pub(super) fn verify(
-        &self,
-        credential: &Credential,
-        secret: &str,
-        now: Timestamp,
-    ) -> Result<(), ApiError> {
+    pub(super) fn verify(&self, credential: &Credential, secret: &str, now: Timestamp) -> Result<(), ApiError> {
         let wrong = |why: &str| {
             Err(ApiError::new(
                 "SignatureDoesNotMatch",
-                format!(
-                    "The request signature we calculated does not match the signature you provided: {why}"
-                ),
+                format!("The request signature we calculated does not match the signature you provided: {why}"),
             ))
         };
         let Some(time) = Timestamp::parse_basic(&credential.time) else {
@@ -157,25 +129,11 @@ impl Signed<'_> {
         let Some(canonical) = self.canonical(credential) else {
             return wrong("a signed header is missing");
         };
-        let scope = format!(
-            "{}/{}/{}/aws4_request",
-            credential.date, credential.region, credential.service
-        );
-        let to_sign = format!(
-            "{ALGORITHM}\n{}\n{scope}\n{}",
-            credential.time,
-            hex(&Sha256::digest(canonical))
-        );
-        let key = [
-            &credential.date,
-            &credential.region,
-            &credential.service,
-            "aws4_request",
-        ]
-        .iter()
-        .fold(format!("AWS4{secret}").into_bytes(), |key, part| {
-            hmac(&key, part.as_bytes())
-        });
+        let scope = format!("{}/{}/{}/aws4_request", credential.date, credential.region, credential.service);
+        let to_sign = format!("{ALGORITHM}\n{}\n{scope}\n{}", credential.time, hex(&Sha256::digest(canonical)));
+        let key = [&credential.date, &credential.region, &credential.service, "aws4_request"]
+            .iter()
+            .fold(format!("AWS4{secret}").into_bytes(), |key, part| hmac(&key, part.as_bytes()));
         let expected = hex(&hmac(&key, to_sign.as_bytes()));
         match expected.as_bytes().ct_eq(credential.signature.as_bytes()).into() {
             true => Ok(()),
@@ -191,37 +149,20 @@ impl Signed<'_> {
             .map(|(key, value)| (escape(key), escape(value)))
             .collect();
         pairs.sort();
-        let query = pairs
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect::<Vec<_>>()
-            .join("&");
+        let query = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("&");
         let path = self.parts.uri.path();
         let mut canonical = format!("{}\n{path}\n{query}\n", self.parts.method);
         for name in credential.signed_headers.split(';') {
             let mut values = Vec::new();
             for value in self.parts.headers.get_all(name) {
-                values.push(
-                    value
-                        .to_str()
-                        .ok()?
-                        .split_whitespace()
-                        .collect::<Vec<_>>()
-                        .join(" "),
-                );
+                values.push(value.to_str().ok()?.split_whitespace().collect::<Vec<_>>().join(" "));
             }
             if values.is_empty() {
                 return None;
             }
             writeln!(canonical, "{name}:{}", values.join(",")).ok()?;
         }
-        write!(
-            canonical,
-            "\n{}\n{}",
-            credential.signed_headers,
-            hex(&Sha256::digest(self.body))
-        )
-        .ok()?;
+        write!(canonical, "\n{}\n{}", credential.signed_headers, hex(&Sha256::digest(self.body))).ok()?;
         Some(canonical)
     }
 }
@@ -273,16 +214,12 @@ mod tests {
     fn verify(signature: &str, secret: &str, now: &str) -> Result<(), ApiError> {
         let parts = vanilla(signature);
         let credential = Credential::of(&parts, &[]).unwrap().unwrap();
-        assert_eq!(
-            (credential.key.as_str(), credential.service.as_str()),
-            ("AKIDEXAMPLE", "service")
-        );
-        Signed {
-            parts: &parts,
-            query: &[],
-            body: b"",
-        }
-        .verify(&credential, secret, Timestamp::parse_basic(now).unwrap())
+        assert_eq!((credential.key.as_str(), credential.service.as_str()), ("AKIDEXAMPLE", "service"));
+        Signed { parts: &parts, query: &[], body: b"" }.verify(
+            &credential,
+            secret,
+            Timestamp::parse_basic(now).unwrap(),
+        )
     }
 
     /// The signature of AWS's test suite for `get-vanilla`.
@@ -295,45 +232,22 @@ mod tests {
 
     #[test]
     fn another_secret_signature_or_time_is_refused() {
-        assert_eq!(
-            verify(VANILLA, "other", "20150830T123700Z").unwrap_err().code,
-            "SignatureDoesNotMatch"
-        );
+        assert_eq!(verify(VANILLA, "other", "20150830T123700Z").unwrap_err().code, "SignatureDoesNotMatch");
         let other = VANILLA.replace('5', "6");
-        assert_eq!(
-            verify(&other, SECRET, "20150830T123700Z").unwrap_err().code,
-            "SignatureDoesNotMatch"
-        );
-        assert_eq!(
-            verify(VANILLA, SECRET, "20150830T130000Z").unwrap_err().code,
-            "RequestExpired"
-        );
-        assert_eq!(
-            verify(VANILLA, SECRET, "20150830T120000Z").unwrap_err().code,
-            "RequestExpired"
-        );
+        assert_eq!(verify(&other, SECRET, "20150830T123700Z").unwrap_err().code, "SignatureDoesNotMatch");
+        assert_eq!(verify(VANILLA, SECRET, "20150830T130000Z").unwrap_err().code, "RequestExpired");
+        assert_eq!(verify(VANILLA, SECRET, "20150830T120000Z").unwrap_err().code, "RequestExpired");
     }
 
     #[test]
     fn half_a_signature_is_incomplete_and_none_is_none() {
         let parts = |authorization: &str| {
-            Request::post("/")
-                .header("authorization", authorization)
-                .body(())
-                .unwrap()
-                .into_parts()
-                .0
+            Request::post("/").header("authorization", authorization).body(()).unwrap().into_parts().0
         };
         let code = |authorization: &str| Credential::of(&parts(authorization), &[]).unwrap_err().code;
-        assert_eq!(
-            code("AWS4-HMAC-SHA256 Credential=a/b/c/d/aws4_request, Signature=x"),
-            "IncompleteSignature"
-        );
+        assert_eq!(code("AWS4-HMAC-SHA256 Credential=a/b/c/d/aws4_request, Signature=x"), "IncompleteSignature");
         assert_eq!(code("Basic dXNlcg=="), "IncompleteSignature");
-        assert_eq!(
-            code("AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=x"),
-            "IncompleteSignature"
-        );
+        assert_eq!(code("AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=x"), "IncompleteSignature");
         assert_eq!(Credential::of(&parts(""), &[]), Ok(None));
     }
 }

@@ -15,9 +15,7 @@ const MAX_DEPTH: usize = 24;
 /// A form's pairs, in their order, decoded.
 #[must_use]
 pub fn parse(body: &[u8]) -> Vec<(String, String)> {
-    form_urlencoded::parse(body)
-        .map(|(key, value)| (key.into_owned(), value.into_owned()))
-        .collect()
+    form_urlencoded::parse(body).map(|(key, value)| (key.into_owned(), value.into_owned())).collect()
 }
 
 /// The members that an operation's input gets from a form.
@@ -29,11 +27,7 @@ pub fn parse(body: &[u8]) -> Vec<(String, String)> {
 /// # Errors
 /// `UnknownParameter` for a key the model does not know, `MissingParameter` for what the model requires,
 /// `InvalidParameterValue` for what cannot be read or is out of range, naming the key.
-pub fn decode(
-    service: &Service,
-    operation: &Operation,
-    pairs: &[(String, String)],
-) -> Result<Structure, ApiError> {
+pub fn decode(service: &Service, operation: &Operation, pairs: &[(String, String)]) -> Result<Structure, ApiError> {
     let mut root = Node::default();
     for (key, text) in pairs {
         if let Some(bad) = text.chars().chain(key.chars()).find(|&c| is_forbidden(c)) {
@@ -102,9 +96,7 @@ impl Node {
             let digits = key.bytes().all(|b| b.is_ascii_digit());
             match key.parse::<u32>() {
                 Ok(number) if number > 0 && digits => Ok((number, node)),
-                _ => Err(ApiError::unknown_parameter(
-                    &node.first_key(&Path::Part(path, &key)),
-                )),
+                _ => Err(ApiError::unknown_parameter(&node.first_key(&Path::Part(path, &key)))),
             }
         };
         self.children.into_iter().map(number).collect()
@@ -132,12 +124,7 @@ struct Decoder<'a> {
 }
 
 impl Decoder<'_> {
-    fn structure(
-        &self,
-        members: &'static [Member],
-        mut node: Node,
-        path: &Path<'_>,
-    ) -> Result<Structure, ApiError> {
+    fn structure(&self, members: &'static [Member], mut node: Node, path: &Path<'_>) -> Result<Structure, ApiError> {
         if node.text.is_some() {
             return Err(ApiError::unknown_parameter(&path.to_string()));
         }
@@ -166,11 +153,7 @@ impl Decoder<'_> {
             &Kind::List { member, min, max, .. } => self.list(member, min, max, node, path),
             &Kind::Map { value, .. } => self.map(value, node, path),
             Kind::Blob => scalar(node, path, |text| {
-                BASE64
-                    .decode(text)
-                    .ok()
-                    .map(Value::Blob)
-                    .ok_or_else(|| "is not base64".into())
+                BASE64.decode(text).ok().map(Value::Blob).ok_or_else(|| "is not base64".into())
             }),
             Kind::Boolean => scalar(node, path, |text| match text.to_ascii_lowercase().as_str() {
                 "true" => Ok(Value::Boolean(true)),
@@ -197,8 +180,7 @@ impl Decoder<'_> {
                 Ok(Value::Integer(number))
             }),
             &Kind::Text { min, max } => scalar(node, path, |text| {
-                within(text.chars().count() as i64, min, max)
-                    .map_err(|range| format!("has a length that {range}"))?;
+                within(text.chars().count() as i64, min, max).map_err(|range| format!("has a length that {range}"))?;
                 Ok(Value::Text(text.to_owned()))
             }),
             Kind::Timestamp => scalar(node, path, |text| {
@@ -229,14 +211,10 @@ impl Decoder<'_> {
                 }
             }
         };
-        let decode =
-            |(number, node): (u32, Node)| self.value(member, node, &Path::Part(path, &number.to_string()));
+        let decode = |(number, node): (u32, Node)| self.value(member, node, &Path::Part(path, &number.to_string()));
         let list: Vec<Value> = entries.into_iter().map(decode).collect::<Result<_, _>>()?;
         within(list.len() as i64, min, max).map_err(|range| {
-            ApiError::new(
-                "InvalidParameterValue",
-                format!("The parameter {path} has a number of entries that {range}"),
-            )
+            ApiError::new("InvalidParameterValue", format!("The parameter {path} has a number of entries that {range}"))
         })?;
         Ok(Value::List(list))
     }
@@ -254,9 +232,7 @@ impl Decoder<'_> {
             let part = |node: Option<Node>, name| {
                 node.ok_or_else(|| ApiError::missing_parameter(&Path::Part(&path, name).to_string()))
             };
-            let key = part(entry.children.remove("key"), "key")?
-                .text
-                .unwrap_or_default();
+            let key = part(entry.children.remove("key"), "key")?.text.unwrap_or_default();
             let child = part(entry.children.remove("value"), "value")?;
             if !entry.children.is_empty() || entry.text.is_some() {
                 return Err(ApiError::unknown_parameter(&entry.first_key(&path)));
@@ -302,13 +278,7 @@ fn encode_structure(
     for (name, value) in input.iter() {
         if let Some(member) = members.iter().find(|member| member.name == name) {
             let dot = if prefix.is_empty() { "" } else { "." };
-            encode_value(
-                service,
-                member.shape,
-                value,
-                &format!("{prefix}{dot}{}", member.key),
-                pairs,
-            );
+            encode_value(service, member.shape, value, &format!("{prefix}{dot}{}", member.key), pairs);
         }
     }
 }
@@ -332,11 +302,7 @@ fn encode_value(service: &Service, shape: u16, value: &Value, key: &str, pairs: 
             }
         }
         (Value::List(list), &Kind::List { member, .. }) => {
-            let infix = if service.protocol == Protocol::Query {
-                "member."
-            } else {
-                ""
-            };
+            let infix = if service.protocol == Protocol::Query { "member." } else { "" };
             for (i, value) in list.iter().enumerate() {
                 encode_value(service, member, value, &format!("{key}.{infix}{}", i + 1), pairs);
             }
@@ -372,30 +338,16 @@ mod tests {
         )
         .unwrap();
         assert_eq!(input.text("VpcId"), Some("vpc-0abcdef1234567890"));
-        assert_eq!(
-            input.texts("RouteTableIds").collect::<Vec<_>>(),
-            ["rtb-a", "rtb-b"]
-        );
+        assert_eq!(input.texts("RouteTableIds").collect::<Vec<_>>(), ["rtb-a", "rtb-b"]);
         let tags = input.structures("TagSpecifications").next().unwrap();
-        assert_eq!(
-            tags.structures("Tags").next().unwrap().text("Value"),
-            Some("b c*")
-        );
+        assert_eq!(tags.structures("Tags").next().unwrap().text("Value"), Some("b c*"));
     }
 
     #[test]
     fn what_the_model_does_not_know_is_an_error_with_the_whole_key() {
         for (form, code, names) in [
-            (
-                "VpcId=v&SecurityGroupIds.1=sg",
-                "UnknownParameter",
-                "SecurityGroupIds.1",
-            ),
-            (
-                "VpcId=v&DnsOptions.Nope.X=1",
-                "UnknownParameter",
-                "DnsOptions.Nope.X",
-            ),
+            ("VpcId=v&SecurityGroupIds.1=sg", "UnknownParameter", "SecurityGroupIds.1"),
+            ("VpcId=v&DnsOptions.Nope.X=1", "UnknownParameter", "DnsOptions.Nope.X"),
             ("VpcId=v&SubnetId=s", "UnknownParameter", "SubnetId"),
             ("VpcId=v&SubnetId.0=s", "UnknownParameter", "SubnetId.0"),
             ("VpcId=v&SubnetId.+1=s", "UnknownParameter", "SubnetId. 1"),
@@ -405,25 +357,15 @@ mod tests {
             ("ServiceName=s", "MissingParameter", "VpcId"),
             ("VpcId=v&VpcId=w", "InvalidParameterCombination", "VpcId"),
             ("VpcId=v&DryRun=yes", "InvalidParameterValue", "DryRun"),
-            (
-                "VpcId=v&VpcEndpointType=Bridge",
-                "InvalidParameterValue",
-                "Gateway",
-            ),
+            ("VpcId=v&VpcEndpointType=Bridge", "InvalidParameterValue", "Gateway"),
             ("VpcId=a%01b", "InvalidParameterValue", "U+0001"),
         ] {
             let error = ec2("CreateVpcEndpoint", form).unwrap_err();
             assert_eq!(error.code, code, "{form}");
             assert!(error.message.contains(names), "{form}: {}", error.message);
         }
-        assert_eq!(
-            ec2("DescribeVpcs", "MaxResults=4").unwrap_err().code,
-            "InvalidParameterValue"
-        );
-        assert_eq!(
-            ec2("DescribeVpcs", "MaxResults=many").unwrap_err().code,
-            "InvalidParameterValue"
-        );
+        assert_eq!(ec2("DescribeVpcs", "MaxResults=4").unwrap_err().code, "InvalidParameterValue");
+        assert_eq!(ec2("DescribeVpcs", "MaxResults=many").unwrap_err().code, "InvalidParameterValue");
     }
 
     #[test]
@@ -434,20 +376,11 @@ mod tests {
 
     #[test]
     fn query_lists_have_members_and_can_be_empty() {
-        let decode = |form: &str| {
-            decode(
-                ELBV2,
-                ELBV2.operation("SetSubnets").unwrap(),
-                &parse(form.as_bytes()),
-            )
-        };
+        let decode = |form: &str| decode(ELBV2, ELBV2.operation("SetSubnets").unwrap(), &parse(form.as_bytes()));
         let input = decode("LoadBalancerArn=a&Subnets.member.2=y&Subnets.member.1=x").unwrap();
         assert_eq!(input.texts("Subnets").collect::<Vec<_>>(), ["x", "y"]);
         let input = decode("LoadBalancerArn=a&Subnets=").unwrap();
         assert!(input.has("Subnets") && input.list("Subnets").is_empty());
-        assert_eq!(
-            decode("LoadBalancerArn=a&Subnets.1=x").unwrap_err().code,
-            "UnknownParameter"
-        );
+        assert_eq!(decode("LoadBalancerArn=a&Subnets.1=x").unwrap_err().code, "UnknownParameter");
     }
 }

@@ -65,12 +65,7 @@ pub enum Kind {
     /// A whole number.
     Integer { min: Option<i64>, max: Option<i64> },
     /// A sequence, with the name of an entry's element.
-    List {
-        member: u16,
-        element: &'static str,
-        min: Option<i64>,
-        max: Option<i64>,
-    },
+    List { member: u16, element: &'static str, min: Option<i64>, max: Option<i64> },
     /// Texts to values.
     Map { key: u16, value: u16 },
     /// Named members.
@@ -101,9 +96,7 @@ impl Service {
     /// The service of this version.
     #[must_use]
     pub fn of_version(version: &str) -> Option<&'static Self> {
-        super::SERVICES
-            .into_iter()
-            .find(|service| service.version == version)
+        super::SERVICES.into_iter().find(|service| service.version == version)
     }
 
     /// The service of this name.
@@ -115,10 +108,7 @@ impl Service {
     /// The operation of this name.
     #[must_use]
     pub fn operation(&self, name: &str) -> Option<&'static Operation> {
-        let index = self
-            .operations
-            .binary_search_by(|operation| operation.name.cmp(name))
-            .ok()?;
+        let index = self.operations.binary_search_by(|operation| operation.name.cmp(name)).ok()?;
         self.operations.get(index)
     }
 
@@ -196,15 +186,7 @@ pub(crate) const fn operation(
     wrapper: Option<&'static str>,
     filters: &'static [&'static str],
 ) -> Operation {
-    Operation {
-        name,
-        group,
-        tier,
-        filters,
-        input,
-        output,
-        wrapper,
-    }
+    Operation { name, group, tier, filters, input, output, wrapper }
 }
 
 pub(crate) const fn member(
@@ -215,21 +197,11 @@ pub(crate) const fn member(
     required: bool,
     token: bool,
 ) -> Member {
-    Member {
-        name,
-        key,
-        element,
-        required,
-        token,
-        shape,
-    }
+    Member { name, key, element, required, token, shape }
 }
 
 pub(crate) const fn structure(name: &'static str, members: &'static [Member]) -> Shape {
-    Shape {
-        name,
-        kind: Kind::Structure(members),
-    }
+    Shape { name, kind: Kind::Structure(members) }
 }
 
 pub(crate) const fn list(
@@ -239,69 +211,37 @@ pub(crate) const fn list(
     min: Option<i64>,
     max: Option<i64>,
 ) -> Shape {
-    Shape {
-        name,
-        kind: Kind::List {
-            member,
-            element,
-            min,
-            max,
-        },
-    }
+    Shape { name, kind: Kind::List { member, element, min, max } }
 }
 
 pub(crate) const fn map(name: &'static str, key: u16, value: u16) -> Shape {
-    Shape {
-        name,
-        kind: Kind::Map { key, value },
-    }
+    Shape { name, kind: Kind::Map { key, value } }
 }
 
 pub(crate) const fn enumeration(name: &'static str, values: &'static [&'static str]) -> Shape {
-    Shape {
-        name,
-        kind: Kind::Enumeration(values),
-    }
+    Shape { name, kind: Kind::Enumeration(values) }
 }
 
 pub(crate) const fn text(name: &'static str, min: Option<i64>, max: Option<i64>) -> Shape {
-    Shape {
-        name,
-        kind: Kind::Text { min, max },
-    }
+    Shape { name, kind: Kind::Text { min, max } }
 }
 
 pub(crate) const fn integer(name: &'static str, min: Option<i64>, max: Option<i64>) -> Shape {
-    Shape {
-        name,
-        kind: Kind::Integer { min, max },
-    }
+    Shape { name, kind: Kind::Integer { min, max } }
 }
 
 pub(crate) const fn boolean(name: &'static str) -> Shape {
-    Shape {
-        name,
-        kind: Kind::Boolean,
-    }
+    Shape { name, kind: Kind::Boolean }
 }
 
 pub(crate) const fn double(name: &'static str) -> Shape {
-    Shape {
-        name,
-        kind: Kind::Double,
-    }
+    Shape { name, kind: Kind::Double }
 }
 
 pub(crate) const fn timestamp(name: &'static str) -> Shape {
-    Shape {
-        name,
-        kind: Kind::Timestamp,
-    }
+    Shape { name, kind: Kind::Timestamp }
 }
 
 pub(crate) const fn blob(name: &'static str) -> Shape {
-    Shape {
-        name,
-        kind: Kind::Blob,
-    }
+    Shape { name, kind: Kind::Blob }
 }

@@ -20,15 +20,7 @@ impl Timestamp {
     pub fn parts(self) -> [i64; 7] {
         let (days, ms) = (self.0.div_euclid(86_400_000), self.0.rem_euclid(86_400_000));
         let (year, month, day) = date(days);
-        [
-            year,
-            month,
-            day,
-            ms / 3_600_000,
-            ms / 60_000 % 60,
-            ms / 1_000 % 60,
-            ms % 1_000,
-        ]
+        [year, month, day, ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60, ms % 1_000]
     }
 
     /// In the basic form that signatures use: `20261121T054551Z`.
@@ -89,11 +81,7 @@ fn parse(text: &str) -> Option<i64> {
     };
     let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
     let mut numbers = clock.splitn(3, ':').map(digits);
-    let (hour, minute, second) = (
-        numbers.next()??,
-        numbers.next()??,
-        numbers.next().unwrap_or(Some(0))?,
-    );
+    let (hour, minute, second) = (numbers.next()??, numbers.next()??, numbers.next().unwrap_or(Some(0))?);
     let millis: String = fraction.chars().chain("00".chars()).take(3).collect();
     let fine = (1..=9999).contains(&year)
         && (1..=12).contains(&month)
@@ -144,17 +132,8 @@ mod tests {
         assert_eq!(time.basic(), "20261121T054551Z");
         assert_eq!(Timestamp::parse_basic("20261121T054551Z"), Some(time));
         assert_eq!("2026-11-21T07:45:51+02:00".parse(), Ok(time));
-        assert_eq!(
-            "2000-02-29".parse::<Timestamp>().unwrap().to_string(),
-            "2000-02-29T00:00:00.000Z"
-        );
-        for bad in [
-            "",
-            "yesterday",
-            "2026-13-01T00:00:00Z",
-            "2026-01-01T25:00:00Z",
-            "Tü",
-        ] {
+        assert_eq!("2000-02-29".parse::<Timestamp>().unwrap().to_string(), "2000-02-29T00:00:00.000Z");
+        for bad in ["", "yesterday", "2026-13-01T00:00:00Z", "2026-01-01T25:00:00Z", "Tü"] {
             assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
         }
     }

@@ -45,10 +45,7 @@ impl Structure {
     }
 
     pub(super) const fn of(known: &'static [Member]) -> Self {
-        Self {
-            members: BTreeMap::new(),
-            known: Some(known),
-        }
+        Self { members: BTreeMap::new(), known: Some(known) }
     }
 
     /// The same with one more member, unless its value is `None`.
@@ -87,8 +84,7 @@ impl Structure {
     #[must_use]
     pub fn member(&self, name: &str) -> Option<&Value> {
         debug_assert!(
-            self.known
-                .is_none_or(|known| known.iter().any(|member| member.name == name)),
+            self.known.is_none_or(|known| known.iter().any(|member| member.name == name)),
             "a request has no member {name}"
         );
         self.members.get(name)
@@ -103,11 +99,7 @@ impl Structure {
     /// A truth value.
     #[must_use]
     pub fn flag(&self, name: &str) -> Option<bool> {
-        if let Some(Value::Boolean(flag)) = self.member(name) {
-            Some(*flag)
-        } else {
-            None
-        }
+        if let Some(Value::Boolean(flag)) = self.member(name) { Some(*flag) } else { None }
     }
 
     /// A truth value wrapped in a structure of its own, as attributes are: `EnableDnsSupport.Value`.
@@ -119,21 +111,13 @@ impl Structure {
     /// A whole number.
     #[must_use]
     pub fn integer(&self, name: &str) -> Option<i64> {
-        if let Some(Value::Integer(number)) = self.member(name) {
-            Some(*number)
-        } else {
-            None
-        }
+        if let Some(Value::Integer(number)) = self.member(name) { Some(*number) } else { None }
     }
 
     /// The entries of a list; none if it is not there.
     #[must_use]
     pub fn list(&self, name: &str) -> &[Value] {
-        if let Some(Value::List(list)) = self.member(name) {
-            list
-        } else {
-            &[]
-        }
+        if let Some(Value::List(list)) = self.member(name) { list } else { &[] }
     }
 
     /// The texts of a list.
@@ -164,21 +148,13 @@ impl Value {
     /// The text, if it is one.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
-        if let Self::Text(text) = self {
-            Some(text)
-        } else {
-            None
-        }
+        if let Self::Text(text) = self { Some(text) } else { None }
     }
 
     /// The structure, if it is one.
     #[must_use]
     pub fn as_structure(&self) -> Option<&Structure> {
-        if let Self::Structure(structure) = self {
-            Some(structure)
-        } else {
-            None
-        }
+        if let Self::Structure(structure) = self { Some(structure) } else { None }
     }
 }
 

@@ -96,20 +96,12 @@ pub fn error(service: &Service, error: &ApiError, request: &str) -> String {
                 start.push_attribute(("xmlns", service.namespace));
                 xml.writer.write_event(Event::Start(start))?;
                 xml.element("Error", |xml| {
-                    xml.text(
-                        "Type",
-                        if error.status() < 500 {
-                            "Sender"
-                        } else {
-                            "Receiver"
-                        },
-                    )?;
+                    xml.text("Type", if error.status() < 500 { "Sender" } else { "Receiver" })?;
                     xml.text("Code", &error.code)?;
                     xml.text("Message", &error.message)
                 })?;
                 xml.text("RequestId", request)?;
-                xml.writer
-                    .write_event(Event::End(BytesEnd::new("ErrorResponse")))?;
+                xml.writer.write_event(Event::End(BytesEnd::new("ErrorResponse")))?;
             }
         }
         Ok(xml.finish())
@@ -146,10 +138,7 @@ impl<'a> Xml<'a> {
 
     fn text(&mut self, name: &str, text: &str) -> Result<(), EncodeError> {
         self.element(name, |xml| {
-            let clean: String = text
-                .chars()
-                .filter(|&c| c >= ' ' || matches!(c, '\t' | '\n' | '\r'))
-                .collect();
+            let clean: String = text.chars().filter(|&c| c >= ' ' || matches!(c, '\t' | '\n' | '\r')).collect();
             xml.writer.write_event(Event::Text(BytesText::new(&clean)))?;
             Ok(())
         })
@@ -161,9 +150,7 @@ impl<'a> Xml<'a> {
         members: &'static [Member],
         structure: &Structure,
     ) -> Result<(), EncodeError> {
-        let unknown = structure
-            .iter()
-            .find(|(name, _)| members.iter().all(|member| member.name != *name));
+        let unknown = structure.iter().find(|(name, _)| members.iter().all(|member| member.name != *name));
         if let Some((member, _)) = unknown {
             return Err(EncodeError::UnknownMember { shape, member });
         }
@@ -185,10 +172,9 @@ impl<'a> Xml<'a> {
                 self.writer.write_event(Event::Empty(BytesStart::new(name)))?;
                 Ok(())
             }
-            (&Kind::List { member, element, .. }, Value::List(list)) => self.element(name, |xml| {
-                list.iter()
-                    .try_for_each(|value| xml.value(element, member, value))
-            }),
+            (&Kind::List { member, element, .. }, Value::List(list)) => {
+                self.element(name, |xml| list.iter().try_for_each(|value| xml.value(element, member, value)))
+            }
             (&Kind::Map { value: shape, .. }, Value::Map(map)) => self.element(name, |xml| {
                 map.iter().try_for_each(|(key, value)| {
                     xml.element("entry", |xml| {
@@ -204,10 +190,7 @@ impl<'a> Xml<'a> {
             // AWS sends states that its own enumerations lack.
             (Kind::Enumeration(_) | Kind::Text { .. }, Value::Text(text)) => self.text(name, text),
             (Kind::Timestamp, Value::Timestamp(time)) => self.text(name, &time.to_string()),
-            (_, value) => Err(EncodeError::WrongType {
-                shape: shape.name,
-                value: format!("{value:?}"),
-            }),
+            (_, value) => Err(EncodeError::WrongType { shape: shape.name, value: format!("{value:?}") }),
         }
     }
 }
@@ -240,10 +223,7 @@ mod tests {
     #[test]
     fn an_action_without_output_returns_true() {
         let xml = reply(EC2, EC2.operation("DeleteVpc").unwrap(), &Structure::new(), "r").unwrap();
-        assert!(
-            xml.contains("<requestId>r</requestId><return>true</return>"),
-            "{xml}"
-        );
+        assert!(xml.contains("<requestId>r</requestId><return>true</return>"), "{xml}");
     }
 
     #[test]
@@ -251,10 +231,7 @@ mod tests {
         let wrong = Structure::new().with("Vpcs", "x");
         assert_eq!(
             reply(EC2, EC2.operation("CreateVpc").unwrap(), &wrong, "r"),
-            Err(EncodeError::UnknownMember {
-                shape: "CreateVpc",
-                member: "Vpcs"
-            })
+            Err(EncodeError::UnknownMember { shape: "CreateVpc", member: "Vpcs" })
         );
         let wrong = Structure::new().with("Vpc", "x");
         assert!(matches!(
@@ -272,13 +249,7 @@ mod tests {
              <Message>The vpc ID &apos;&lt;x&gt;&apos; does not exist</Message></Error></Errors><RequestID>r</RequestID></Response>"
         );
         let query = error(ELBV2, &gone, "r");
-        assert!(
-            query.contains("<Error><Type>Sender</Type><Code>InvalidVpcID.NotFound</Code>"),
-            "{query}"
-        );
-        assert!(
-            query.ends_with("<RequestId>r</RequestId></ErrorResponse>"),
-            "{query}"
-        );
+        assert!(query.contains("<Error><Type>Sender</Type><Code>InvalidVpcID.NotFound</Code>"), "{query}");
+        assert!(query.ends_with("<RequestId>r</RequestId></ErrorResponse>"), "{query}");
     }
 }

@@ -77,16 +77,10 @@ impl Server {
         let runtime = Runtime::new().unwrap();
         let memory = InMemory::with_services();
         let front = Arc::new(Front::new(memory.clone(), config).unwrap());
-        let listener = runtime
-            .block_on(listen(([127, 0, 0, 1], 0).into(), Signatures::Off))
-            .unwrap();
+        let listener = runtime.block_on(listen(([127, 0, 0, 1], 0).into(), Signatures::Off)).unwrap();
         let address = listener.local_addr().unwrap();
         runtime.spawn(async move { axum::serve(listener, router(front)).await });
-        Self {
-            address,
-            memory,
-            _runtime: runtime,
-        }
+        Self { address, memory, _runtime: runtime }
     }
 
     pub fn url(&self) -> String {

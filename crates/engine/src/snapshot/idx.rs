@@ -34,19 +34,13 @@ pub(crate) struct IdxVec<K, T> {
 
 impl<K, T> Default for IdxVec<K, T> {
     fn default() -> Self {
-        Self {
-            values: Vec::new(),
-            kind: PhantomData,
-        }
+        Self { values: Vec::new(), kind: PhantomData }
     }
 }
 
 impl<K, T> FromIterator<T> for IdxVec<K, T> {
     fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
-        Self {
-            values: values.into_iter().collect(),
-            kind: PhantomData,
-        }
+        Self { values: values.into_iter().collect(), kind: PhantomData }
     }
 }
 
@@ -74,9 +68,6 @@ pub(crate) trait Identified<K> {
 impl<K, T: Identified<K>> IdxVec<K, T> {
     /// Where a resource stands, if it is in this snapshot.
     pub(crate) fn position(&self, id: vpc_model::Id<K>) -> Option<Idx<K>> {
-        self.values
-            .binary_search_by(|entry| entry.id().cmp(&id))
-            .ok()
-            .map(Idx::at)
+        self.values.binary_search_by(|entry| entry.id().cmp(&id)).ok().map(Idx::at)
     }
 }

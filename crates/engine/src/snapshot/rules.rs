@@ -43,11 +43,16 @@ impl Permit {
         self.traffic.contains(tuple) && self.peer.contains(peer(direction, tuple))
     }
 
+    /// Whether the peer is a group; a middlebox in between hides who is in it (R8.3).
+    pub(crate) const fn is_by_group(&self) -> bool {
+        matches!(self.peer, PeerSet::Members(_))
+    }
+
     /// Whether everybody of the tuple's family is the peer (R8.9).
     pub(crate) fn is_anybody(&self, tuple: &FiveTuple) -> bool {
         match self.peer {
             PeerSet::One(prefix) => prefix.len() == 0 && prefix.is_ipv4() == tuple.src.is_ipv4(),
-            PeerSet::Many(_) => false,
+            PeerSet::Many(_) | PeerSet::Members(_) => false,
         }
     }
 
@@ -67,6 +72,8 @@ impl Permit {
 #[derive(Clone, Debug)]
 pub(crate) enum PeerSet {
     Many(Arc<Table<()>>),
+    /// Interfaces of a security group, known by their private addresses.
+    Members(Arc<Table<()>>),
     One(Prefix),
 }
 
@@ -74,7 +81,7 @@ impl PeerSet {
     #[inline]
     fn contains(&self, address: IpAddr) -> bool {
         match self {
-            Self::Many(table) => table.longest_match(address).is_some(),
+            Self::Many(table) | Self::Members(table) => table.longest_match(address).is_some(),
             Self::One(prefix) => prefix.contains(address),
         }
     }
@@ -97,9 +104,7 @@ impl AclRules {
             Direction::Ingress => &self.ingress,
         };
         let other_end = peer(direction, tuple);
-        rules
-            .iter()
-            .find(|rule| rule.cidr.contains(other_end) && rule.traffic.contains(tuple))
+        rules.iter().find(|rule| rule.cidr.contains(other_end) && rule.traffic.contains(tuple))
     }
 }
 

@@ -24,13 +24,7 @@ impl Stage for EgressOnly {
             Some(_) => Decision::pass((), Evidence::Destination { address: at.dst }),
             None => {
                 let place = Nowhere::Vpc(view.snapshot.vpcs[self.vpc].id);
-                Decision::refuse(
-                    DropReason::EigwUnsolicited,
-                    Evidence::Nobody {
-                        place,
-                        address: at.dst,
-                    },
-                )
+                Decision::refuse(DropReason::EigwUnsolicited, Evidence::Nobody { place, address: at.dst })
             }
         }
     }

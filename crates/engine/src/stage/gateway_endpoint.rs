@@ -22,9 +22,7 @@ impl Stage for GatewayEndpoint {
     #[inline(always)]
     fn decide(&self, view: View<'_>, at: &FiveTuple) -> Decision<Idx<Service>> {
         let endpoint = &view.snapshot.endpoints[self.endpoint];
-        let because = Evidence::Property {
-            owner: Endpoint::to_ref(endpoint.id),
-        };
+        let because = Evidence::Property { owner: Endpoint::to_ref(endpoint.id) };
         let carried = at.protocol == Protocol::TCP || is_echo_request(at);
         if !carried {
             return Decision::refuse(DropReason::VpceGatewayProtocol, because);
@@ -38,8 +36,5 @@ impl Stage for GatewayEndpoint {
 
 fn is_echo_request(at: &FiveTuple) -> bool {
     let kind = at.icmp_type_code().map(|(kind, _)| kind);
-    matches!(
-        (at.protocol, kind),
-        (Protocol::ICMP, Some(8)) | (Protocol::ICMPV6, Some(128))
-    )
+    matches!((at.protocol, kind), (Protocol::ICMP, Some(8)) | (Protocol::ICMPV6, Some(128)))
 }

@@ -22,9 +22,7 @@ impl Stage for InterfaceEndpoint {
     #[inline(always)]
     fn decide(&self, view: View<'_>, at: &FiveTuple) -> Decision<Idx<Service>> {
         let endpoint = &view.snapshot.endpoints[self.endpoint];
-        let because = Evidence::Property {
-            owner: Endpoint::to_ref(endpoint.id),
-        };
+        let because = Evidence::Property { owner: Endpoint::to_ref(endpoint.id) };
         if !endpoint.available {
             return Decision::refuse(DropReason::VpceNotAvailable, because);
         }

@@ -22,18 +22,10 @@ impl Stage for LocalDelivery {
     fn decide(&self, view: View<'_>, at: &FiveTuple) -> Decision<Idx<Eni>> {
         let subnet = &view.snapshot.subnets[self.subnet];
         match subnet.owners.get(&at.dst) {
-            Some(&eni) => Decision::pass(
-                eni,
-                Evidence::Owner {
-                    eni: view.snapshot.enis[eni].id,
-                },
-            ),
+            Some(&eni) => Decision::pass(eni, Evidence::Owner { eni: view.snapshot.enis[eni].id }),
             None => Decision::refuse(
                 DropReason::NoSuchEni,
-                Evidence::Nobody {
-                    place: Nowhere::Subnet(subnet.id),
-                    address: at.dst,
-                },
+                Evidence::Nobody { place: Nowhere::Subnet(subnet.id), address: at.dst },
             ),
         }
     }

@@ -29,11 +29,7 @@ impl Stage for NetworkAclStage {
         let Some(rule) = acl.first_match(self.direction, at) else {
             return Decision::refuse(reason, Evidence::FinalDeny { acl: acl.id });
         };
-        let because = Evidence::NumberedRule {
-            acl: acl.id,
-            direction: self.direction,
-            number: rule.number,
-        };
+        let because = Evidence::NumberedRule { acl: acl.id, direction: self.direction, number: rule.number };
         match rule.action {
             Action::Allow => Decision::pass((), because),
             Action::Deny => Decision::refuse(reason, because),

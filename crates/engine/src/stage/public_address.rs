@@ -28,22 +28,10 @@ impl Stage for PublicAddress {
             IpAddr::V6(address) => Some(IpAddr::V6(address)),
         };
         match public {
-            Some(public) => Decision::pass(
-                public,
-                Evidence::Translated {
-                    from: at.src,
-                    to: public,
-                },
-            ),
+            Some(public) => Decision::pass(public, Evidence::Translated { from: at.src, to: public }),
             None => {
                 let place = Nowhere::Vpc(view.snapshot.vpcs[gateway.vpc].id);
-                Decision::refuse(
-                    DropReason::IgwNoPublic,
-                    Evidence::Nobody {
-                        place,
-                        address: at.src,
-                    },
-                )
+                Decision::refuse(DropReason::IgwNoPublic, Evidence::Nobody { place, address: at.src })
             }
         }
     }
@@ -67,20 +55,11 @@ impl Stage for PrivateAddress {
         match found {
             Some(&(gateway, private)) => {
                 let private = IpAddr::V4(private);
-                Decision::pass(
-                    (gateway, private),
-                    Evidence::Translated {
-                        from: at.dst,
-                        to: private,
-                    },
-                )
+                Decision::pass((gateway, private), Evidence::Translated { from: at.dst, to: private })
             }
             None => Decision::refuse(
                 DropReason::NoSuchPublic,
-                Evidence::Nobody {
-                    place: Nowhere::Internet,
-                    address: at.dst,
-                },
+                Evidence::Nobody { place: Nowhere::Internet, address: at.dst },
             ),
         }
     }

@@ -22,10 +22,9 @@ impl Stage for ReverseNat {
     fn decide(&self, view: View<'_>, _: &FiveTuple) -> Decision<Self::Out> {
         let owner = NatGateway::to_ref(view.snapshot.nat_gateways[self.gateway].id);
         match view.answered().and_then(|connection| connection.binding(owner)) {
-            Some(binding) => Decision::pass(
-                (binding.after.reversed(), binding.before.reversed()),
-                Evidence::Bound { owner },
-            ),
+            Some(binding) => {
+                Decision::pass((binding.after.reversed(), binding.before.reversed()), Evidence::Bound { owner })
+            }
             None => Decision::refuse(DropReason::NatNoBinding, Evidence::Property { owner }),
         }
     }

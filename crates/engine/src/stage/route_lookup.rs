@@ -25,11 +25,7 @@ impl Stage for RouteLookup {
         let Some((prefix, route)) = table.routes.longest_match(at.dst) else {
             return Decision::refuse(DropReason::NoRoute, Evidence::NoRoute { table: table.id });
         };
-        let because = Evidence::Route {
-            table: table.id,
-            destination: route.destination,
-            prefix_len: prefix.len(),
-        };
+        let because = Evidence::Route { table: table.id, destination: route.destination, prefix_len: prefix.len() };
         match route.target {
             Some(target) => Decision::pass(target, because),
             None => Decision::refuse(DropReason::Blackhole, because),

@@ -13,6 +13,8 @@ use crate::snapshot::{Idx, Permit};
 pub(crate) struct SecurityGroupStage {
     pub eni: Idx<Eni>,
     pub direction: Direction,
+    /// The packet came on by way of an appliance.
+    pub relayed: bool,
 }
 
 /// Whether the flow outlives the rule that admitted it.
@@ -30,34 +32,23 @@ impl Stage for SecurityGroupStage {
     #[inline(always)]
     fn decide(&self, view: View<'_>, at: &FiveTuple) -> Decision<Tracking> {
         let eni = &view.snapshot.enis[self.eni];
-        if view
-            .connection
-            .is_some_and(|(connection, _)| connection.is_tracked_at(eni.id))
-        {
+        if view.connection.is_some_and(|(connection, _)| connection.is_tracked_at(eni.id)) {
             return Decision::pass(Tracking::Tracked, Evidence::Tracked { eni: eni.id });
         }
         let groups = || eni.groups.iter().map(|&group| &view.snapshot.groups[group]);
         let permits = |direction| {
             groups().flat_map(move |group| group.rules(direction).iter().map(move |permit| (group, permit)))
         };
-        let mut matches = permits(self.direction).filter(|(_, permit)| permit.contains(self.direction, at));
+        let mut matches = permits(self.direction)
+            .filter(|(_, permit)| permit.contains(self.direction, at) && !(self.relayed && permit.is_by_group()));
         let Some((group, permit)) = matches.next() else {
             let reason = match self.direction {
                 Direction::Egress => DropReason::SgEgress,
                 Direction::Ingress => DropReason::SgIngress,
             };
-            return Decision::refuse(
-                reason,
-                Evidence::NoRule {
-                    eni: eni.id,
-                    direction: self.direction,
-                },
-            );
+            return Decision::refuse(reason, Evidence::NoRule { eni: eni.id, direction: self.direction });
         };
-        let because = Evidence::Rule {
-            group: group.id,
-            rule: permit.rule,
-        };
+        let because = Evidence::Rule { group: group.id, rule: permit.rule };
         let stateless = matches!(at.protocol, Protocol::TCP | Protocol::UDP);
         let admits_anybody = |permit: &Permit| permit.is_anybody(at);
         let tracking = if stateless

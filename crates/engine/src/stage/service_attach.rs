@@ -3,7 +3,7 @@
 use vpc_flow::FlowKey;
 use vpc_model::resource::Service;
 use vpc_model::{DropReason, ResourceRef, StageId};
-use vpc_packet::FiveTuple;
+use vpc_packet::{FiveTuple, Protocol};
 
 use super::{Decision, Evidence, Nowhere, Stage, View};
 use crate::snapshot::Idx;
@@ -44,40 +44,25 @@ impl Stage for ServiceAttach {
         let service = &view.snapshot.services[self.service];
         let address = match self.to {
             Attach::AsGiven => service.addresses.iter().copied().find(|&a| a == at.dst),
-            Attach::Own => service
-                .addresses
-                .iter()
-                .copied()
-                .find(|a| a.is_ipv4() == at.dst.is_ipv4()),
+            Attach::Own => service.addresses.iter().copied().find(|a| a.is_ipv4() == at.dst.is_ipv4()),
         };
         let Some(dst) = address else {
             return Decision::refuse(
                 DropReason::ServiceNoHost,
-                Evidence::Nobody {
-                    place: Nowhere::Service(service.id),
-                    address: at.dst,
-                },
+                Evidence::Nobody { place: Nowhere::Service(service.id), address: at.dst },
             );
         };
         let wanted = FiveTuple { dst, ..*at };
-        let kept = view
-            .opened()
-            .and_then(|connection| connection.binding(self.owner))
-            .filter(|binding| binding.before == *at);
+        let kept =
+            view.opened().and_then(|connection| connection.binding(self.owner)).filter(|binding| binding.before == *at);
         if let Some(binding) = kept.filter(|binding| binding.after.dst == dst) {
-            return Decision::pass(
-                binding.after,
-                Evidence::Service {
-                    service: service.id,
-                    address: dst,
-                },
-            );
+            if view.lapsed && at.protocol == Protocol::TCP {
+                return Decision::refuse(DropReason::VpceIdle, Evidence::Bound { owner: self.owner });
+            }
+            return Decision::pass(binding.after, Evidence::Service { service: service.id, address: dst });
         }
         let free = |after: &FiveTuple| {
-            let key = FlowKey {
-                link: service.link,
-                tuple: after.reversed(),
-            };
+            let key = FlowKey { link: service.link, tuple: after.reversed() };
             match (view.flows.find(&key), view.connection) {
                 (None, _) => true,
                 (Some(other), mine) => view
@@ -88,37 +73,21 @@ impl Stage for ServiceAttach {
             }
         };
         if free(&wanted) {
-            return Decision::pass(
-                wanted,
-                Evidence::Service {
-                    service: service.id,
-                    address: dst,
-                },
-            );
+            return Decision::pass(wanted, Evidence::Service { service: service.id, address: dst });
         }
         let has_ports = at.protocol.has_ports() || at.protocol.is_icmp();
         let other_ports = (0..if has_ports { TRIES } else { 0 }).map(|n| {
             let port = FIRST_PORT + (view.salt.wrapping_add(n)) % PORTS;
-            FiveTuple {
-                src_port: port as u16,
-                ..wanted
-            }
+            FiveTuple { src_port: port as u16, ..wanted }
         });
         match other_ports.into_iter().find(free) {
             Some(after) => {
-                let lease = Evidence::Lease {
-                    owner: self.owner,
-                    address: after.src,
-                    port: after.src_port,
-                };
+                let lease = Evidence::Lease { owner: self.owner, address: after.src, port: after.src_port };
                 Decision::pass(after, lease)
             }
             None => Decision::refuse(
                 DropReason::ServicePortExhausted,
-                Evidence::Service {
-                    service: service.id,
-                    address: dst,
-                },
+                Evidence::Service { service: service.id, address: dst },
             ),
         }
     }

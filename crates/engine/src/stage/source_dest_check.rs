@@ -27,11 +27,7 @@ impl Stage for SourceDestCheck {
             Direction::Ingress => at.dst,
         };
         let own = eni.addresses.contains(&address);
-        let because = Evidence::Address {
-            eni: eni.id,
-            address,
-            own,
-        };
+        let because = Evidence::Address { eni: eni.id, address, own };
         match (own, eni.source_dest_check) {
             (true, _) => Decision::pass((), because),
             (false, false) => Decision::pass((), Evidence::CheckOff { eni: eni.id }),

@@ -34,6 +34,10 @@ impl Stage for SourceNat {
             .and_then(|connection| connection.binding(owner))
             .filter(|binding| view.related || binding.before == *at)
         {
+            // R10.4: the inside gets a reset for TCP, and a new translation for everything else.
+            if view.lapsed && at.protocol == Protocol::TCP {
+                return Decision::refuse(DropReason::NatIdle, Evidence::Bound { owner });
+            }
             return Decision::pass(binding.after, Evidence::Bound { owner });
         }
         let because = Evidence::Property { owner };
@@ -43,34 +47,17 @@ impl Stage for SourceNat {
         if view.snapshot.subnets[gateway.subnet].contains(at.src) {
             return Decision::refuse(DropReason::NatSameSubnet, because);
         }
-        let after = FiveTuple {
-            src: IpAddr::V4(gateway.address),
-            ..*at
-        };
+        let after = FiveTuple { src: IpAddr::V4(gateway.address), ..*at };
         let keep = at.src_port >= FIRST_PORT && view.flows.is_free(owner, after);
         let port = if keep {
-            view.flows.peek_port(
-                owner,
-                after,
-                at.src_port..=at.src_port,
-                PER_DESTINATION,
-                view.salt,
-            )
+            view.flows.peek_port(owner, after, at.src_port..=at.src_port, PER_DESTINATION, view.salt)
         } else {
-            view.flows
-                .peek_port(owner, after, FIRST_PORT..=u16::MAX, PER_DESTINATION, view.salt)
+            view.flows.peek_port(owner, after, FIRST_PORT..=u16::MAX, PER_DESTINATION, view.salt)
         };
         match port {
             Some(src_port) => {
                 let address = IpAddr::V4(gateway.address);
-                Decision::pass(
-                    FiveTuple { src_port, ..after },
-                    Evidence::Lease {
-                        owner,
-                        address,
-                        port: src_port,
-                    },
-                )
+                Decision::pass(FiveTuple { src_port, ..after }, Evidence::Lease { owner, address, port: src_port })
             }
             None => Decision::refuse(DropReason::NatPortAllocation, because),
         }

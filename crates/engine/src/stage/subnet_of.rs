@@ -22,18 +22,10 @@ impl Stage for SubnetOf {
     fn decide(&self, view: View<'_>, at: &FiveTuple) -> Decision<Idx<Subnet>> {
         let vpc = &view.snapshot.vpcs[self.vpc];
         match vpc.subnets.longest_match(at.dst) {
-            Some((_, &subnet)) => Decision::pass(
-                subnet,
-                Evidence::Subnet {
-                    subnet: view.snapshot.subnets[subnet].id,
-                },
-            ),
+            Some((_, &subnet)) => Decision::pass(subnet, Evidence::Subnet { subnet: view.snapshot.subnets[subnet].id }),
             None => Decision::refuse(
                 DropReason::NoSuchSubnet,
-                Evidence::Nobody {
-                    place: Nowhere::Vpc(vpc.id),
-                    address: at.dst,
-                },
+                Evidence::Nobody { place: Nowhere::Vpc(vpc.id), address: at.dst },
             ),
         }
     }

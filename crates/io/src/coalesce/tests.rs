@@ -30,25 +30,13 @@ enum Checksum {
 
 impl Default for Sample {
     fn default() -> Self {
-        Self {
-            v6: false,
-            port: 1,
-            tos: 0,
-            ttl: 64,
-            df: true,
-            id: 0,
-            payload: vec![7; 36],
-            checksum: Checksum::Partial,
-        }
+        Self { v6: false, port: 1, tos: 0, ttl: 64, df: true, id: 0, payload: vec![7; 36], checksum: Checksum::Partial }
     }
 }
 
 impl Sample {
     fn sized(payload: usize) -> Self {
-        Self {
-            payload: vec![7; payload],
-            ..Self::default()
-        }
+        Self { payload: vec![7; payload], ..Self::default() }
     }
 
     fn packet(&self) -> PacketBuf {
@@ -78,10 +66,7 @@ impl Sample {
         bytes.extend(&self.payload);
         let mut packet = PacketBuf::from_packet(&bytes);
         let start = u16::try_from(start).unwrap();
-        packet.offload.partial = Some(PartialChecksum {
-            start,
-            offset: CHECKSUM_OFFSET,
-        });
+        packet.offload.partial = Some(PartialChecksum { start, offset: CHECKSUM_OFFSET });
         if self.checksum != Checksum::Partial {
             complete_checksum(&mut packet).unwrap();
         }
@@ -118,10 +103,7 @@ fn written_samples(samples: &[Sample]) -> Vec<PacketBuf> {
 
 /// How many datagrams each written packet stands for.
 fn trains(samples: &[Sample]) -> Vec<u32> {
-    written_samples(samples)
-        .iter()
-        .map(crate::software::segments)
-        .collect()
+    written_samples(samples).iter().map(crate::software::segments).collect()
 }
 
 /// The packets on a wire, checksums completed; the identification of atomic datagrams blanked.
@@ -145,16 +127,8 @@ fn on_the_wire(packets: &[PacketBuf]) -> Vec<Vec<u8>> {
 
 fn sample() -> impl Strategy<Value = Sample> {
     // Few values each, so that neighbours often match and often differ in one thing only.
-    let header = (
-        prop::bool::weighted(0.2),
-        1_u16..3,
-        prop_oneof![9 => Just(0_u8), 1 => Just(2)],
-    );
-    let rest = (
-        prop_oneof![9 => Just(64_u8), 1 => Just(63)],
-        prop::bool::weighted(0.7),
-        0_u16..4,
-    );
+    let header = (prop::bool::weighted(0.2), 1_u16..3, prop_oneof![9 => Just(0_u8), 1 => Just(2)]);
+    let rest = (prop_oneof![9 => Just(64_u8), 1 => Just(63)], prop::bool::weighted(0.7), 0_u16..4);
     let length = prop_oneof![6 => Just(36_usize), 2 => 0_usize..40, 1 => Just(20_000)];
     let payload = (length, any::<u8>());
     let checksum = prop_oneof![
@@ -163,18 +137,16 @@ fn sample() -> impl Strategy<Value = Sample> {
         1 => Just(Checksum::Wrong),
         1 => Just(Checksum::Zero),
     ];
-    (header, rest, payload, checksum).prop_map(
-        |((v6, port, tos), (ttl, df, id), (length, byte), checksum)| Sample {
-            v6,
-            port,
-            tos,
-            ttl,
-            df,
-            id,
-            payload: (0..length).map(|n| byte.wrapping_add(n as u8)).collect(),
-            checksum,
-        },
-    )
+    (header, rest, payload, checksum).prop_map(|((v6, port, tos), (ttl, df, id), (length, byte), checksum)| Sample {
+        v6,
+        port,
+        tos,
+        ttl,
+        df,
+        id,
+        payload: (0..length).map(|n| byte.wrapping_add(n as u8)).collect(),
+        checksum,
+    })
 }
 
 proptest! {
@@ -234,10 +206,7 @@ fn trap_5_a_train_is_128_segments_at_most() {
 fn trap_5_a_train_is_the_largest_packet_at_most() {
     // 65535 - 28 bytes: 44 payloads of 1472 and some left over.
     assert_eq!(trains(&vec![Sample::sized(1472); 50]), [44, 6]);
-    let v6 = Sample {
-        v6: true,
-        ..Sample::sized(1472)
-    };
+    let v6 = Sample { v6: true, ..Sample::sized(1472) };
     assert_eq!(trains(&vec![v6; 50]), [44, 6]);
     assert_eq!(trains(&vec![Sample::sized(65_507); 2]), [1, 1]);
 }
@@ -256,26 +225,11 @@ fn trap_5_a_short_tail_ends_the_train_and_a_longer_one_does_not_join() {
 fn trap_5_only_datagrams_with_the_same_headers_travel_together() {
     let base = Sample::default();
     for other in [
-        Sample {
-            v6: true,
-            ..base.clone()
-        },
-        Sample {
-            port: 2,
-            ..base.clone()
-        },
-        Sample {
-            tos: 2,
-            ..base.clone()
-        },
-        Sample {
-            ttl: 63,
-            ..base.clone()
-        },
-        Sample {
-            df: false,
-            ..base.clone()
-        },
+        Sample { v6: true, ..base.clone() },
+        Sample { port: 2, ..base.clone() },
+        Sample { tos: 2, ..base.clone() },
+        Sample { ttl: 63, ..base.clone() },
+        Sample { df: false, ..base.clone() },
     ] {
         assert_eq!(trains(&[base.clone(), other.clone()]), [1, 1], "{other:?}");
         assert_eq!(
@@ -291,17 +245,8 @@ fn trap_5_only_datagrams_with_the_same_headers_travel_together() {
 
 #[test]
 fn trap_5_the_identification_matters_only_where_fragments_are_possible() {
-    let with = |df, ids: &[u16]| {
-        trains(
-            &ids.iter()
-                .map(|id| Sample {
-                    df,
-                    id: *id,
-                    ..Sample::default()
-                })
-                .collect::<Vec<_>>(),
-        )
-    };
+    let with =
+        |df, ids: &[u16]| trains(&ids.iter().map(|id| Sample { df, id: *id, ..Sample::default() }).collect::<Vec<_>>());
     assert_eq!(with(true, &[0, 0, 0]), [3]);
     assert_eq!(with(true, &[5, 9, 2]), [3]);
     assert_eq!(with(false, &[5, 6, 7]), [3]);
@@ -312,28 +257,19 @@ fn trap_5_the_identification_matters_only_where_fragments_are_possible() {
 #[test]
 fn trap_5_a_datagram_without_checksum_or_with_a_wrong_one_stays_as_it_is() {
     for checksum in [Checksum::Zero, Checksum::Wrong] {
-        let odd = Sample {
-            checksum,
-            ..Sample::default()
-        };
+        let odd = Sample { checksum, ..Sample::default() };
         let got = written_samples(&[Sample::default(), odd.clone(), odd.clone(), Sample::default()]);
         assert_eq!(got.len(), 4);
         assert_eq!(got[1].bytes(), odd.packet().bytes());
         assert_eq!(got[1].offload, Offload::default());
     }
-    let complete = Sample {
-        checksum: Checksum::Complete,
-        ..Sample::default()
-    };
+    let complete = Sample { checksum: Checksum::Complete, ..Sample::default() };
     assert_eq!(trains(&[complete.clone(), Sample::default(), complete]), [3]);
 }
 
 #[test]
 fn trap_5_order_across_flows_is_kept() {
-    let of = |port| Sample {
-        port,
-        ..Sample::default()
-    };
+    let of = |port| Sample { port, ..Sample::default() };
     let got = written_samples(&[of(1), of(1), of(2), of(1)]);
     let ports: Vec<u8> = got.iter().map(|packet| packet.bytes()[21]).collect();
     assert_eq!(ports, [1, 2, 1]);
@@ -343,19 +279,12 @@ fn trap_5_order_across_flows_is_kept() {
 fn a_lone_datagram_is_written_as_it_came() {
     let sample = Sample::default();
     let got = written_samples(std::slice::from_ref(&sample));
-    assert_eq!(
-        (got[0].bytes(), got[0].offload),
-        (sample.packet().bytes(), sample.packet().offload)
-    );
+    assert_eq!((got[0].bytes(), got[0].offload), (sample.packet().bytes(), sample.packet().offload));
 }
 
 #[test]
 fn a_checksum_of_zero_means_none_even_where_zero_would_be_right() {
-    let mut packet = Sample {
-        checksum: Checksum::Zero,
-        ..Sample::default()
-    }
-    .packet();
+    let mut packet = Sample { checksum: Checksum::Zero, ..Sample::default() }.packet();
     let length = u16::try_from(packet.len() - 20).unwrap();
     let sum = |bytes: &[u8]| Sum::new().bytes(&bytes[12..]).word(u16::from(UDP)).word(length);
     let last = packet.len() - 2;
@@ -369,12 +298,7 @@ fn a_checksum_of_zero_means_none_even_where_zero_would_be_right() {
 #[test]
 fn fragments_and_super_packets_do_not_join() {
     let fragment = |id: u16| {
-        let mut packet = Sample {
-            df: false,
-            id,
-            ..Sample::default()
-        }
-        .packet();
+        let mut packet = Sample { df: false, id, ..Sample::default() }.packet();
         packet.bytes_mut()[6] = 0x20;
         packet.bytes_mut()[10..12].fill(0);
         let checksum = Sum::new().bytes(&packet.bytes()[..20]).checksum();
@@ -383,11 +307,7 @@ fn fragments_and_super_packets_do_not_join() {
     };
     let large = || {
         let mut packet = Sample::default().packet();
-        packet.offload.gso = Some(Gso {
-            kind: GsoKind::Udp,
-            size: 18,
-            ecn: false,
-        });
+        packet.offload.gso = Some(Gso { kind: GsoKind::Udp, size: 18, ecn: false });
         packet
     };
     for packets in [[fragment(0), fragment(1)], [large(), large()]] {
@@ -402,24 +322,14 @@ fn fragments_and_super_packets_do_not_join() {
 #[test]
 fn nothing_is_merged_for_a_link_that_would_have_to_cut_it_again() {
     let (near, mut far) = Memory::pair(8).unwrap();
-    let mut writer = Writer::new(Link::Memory(near.with_offloads(Offloads {
-        udp: false,
-        ..Offloads::ALL
-    })));
+    let mut writer = Writer::new(Link::Memory(near.with_offloads(Offloads { udp: false, ..Offloads::ALL })));
     let mut pool = TrainPool::default();
     for _ in 0..3 {
-        writer
-            .push(&mut pool, &mut Sample::default().packet(), 28)
-            .unwrap();
+        writer.push(&mut pool, &mut Sample::default().packet(), 28).unwrap();
         assert!(!writer.is_waiting());
     }
     let mut packet = PacketBuf::new();
-    assert_eq!(
-        (0..5)
-            .filter(|_| far.recv(&mut packet) == Received::Packet)
-            .count(),
-        3
-    );
+    assert_eq!((0..5).filter(|_| far.recv(&mut packet) == Received::Packet).count(), 3);
 }
 
 #[test]
@@ -429,11 +339,7 @@ fn buffers_go_back_to_the_pool_and_are_used_again() {
     let mut pool = TrainPool::default();
     for _ in 0..3 {
         for port in [1, 2, 3] {
-            let mut packet = Sample {
-                port,
-                ..Sample::default()
-            }
-            .packet();
+            let mut packet = Sample { port, ..Sample::default() }.packet();
             writer.push(&mut pool, &mut packet, 28).unwrap();
             writer.push(&mut pool, &mut packet, 28).unwrap();
         }

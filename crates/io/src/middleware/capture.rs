@@ -31,18 +31,9 @@ impl Capture {
         Self::with_clock(inner, output, since_1970)
     }
 
-    fn with_clock(
-        inner: Link,
-        output: impl Write + Send + 'static,
-        now: fn() -> Duration,
-    ) -> io::Result<Self> {
+    fn with_clock(inner: Link, output: impl Write + Send + 'static, now: fn() -> Duration) -> io::Result<Self> {
         let output: Box<dyn Write + Send> = Box::new(output);
-        Ok(Self {
-            inner,
-            output: Some(Writer::new(output)?),
-            now,
-            counters: Counters::default(),
-        })
+        Ok(Self { inner, output: Some(Writer::new(output)?), now, counters: Counters::default() })
     }
 
     pub(crate) const fn inner(&self) -> &Link {
@@ -85,9 +76,7 @@ impl Capture {
 
 impl fmt::Debug for Capture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Capture")
-            .field("inner", &self.inner)
-            .finish_non_exhaustive()
+        f.debug_struct("Capture").field("inner", &self.inner).finish_non_exhaustive()
     }
 }
 
@@ -130,22 +119,12 @@ mod tests {
         assert_eq!(right.send(&mut PacketBuf::from_packet(&[1; 3])), Sent::Accepted);
         assert_eq!(link.recv(&mut packet).unwrap(), Received::Packet);
         assert_eq!(link.recv(&mut packet).unwrap(), Received::Empty);
-        assert_eq!(
-            link.send(&mut PacketBuf::from_packet(&[2; 2]), 0).unwrap(),
-            Sent::Accepted
-        );
+        assert_eq!(link.send(&mut PacketBuf::from_packet(&[2; 2]), 0).unwrap(), Sent::Accepted);
 
         let bytes = file.0.lock().unwrap();
         let records: Vec<_> = Reader::new(&bytes).unwrap().map(Result::unwrap).collect();
-        assert!(
-            records
-                .iter()
-                .all(|r| r.time == 7_000_000_009 && r.link_type == LinkType::RAW)
-        );
-        assert_eq!(
-            records.iter().map(|r| r.bytes).collect::<Vec<_>>(),
-            [&[1; 3][..], &[2; 2]]
-        );
+        assert!(records.iter().all(|r| r.time == 7_000_000_009 && r.link_type == LinkType::RAW));
+        assert_eq!(records.iter().map(|r| r.bytes).collect::<Vec<_>>(), [&[1; 3][..], &[2; 2]]);
     }
 
     #[test]
@@ -153,10 +132,7 @@ mod tests {
         struct Full(usize);
         impl Write for Full {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.0 = self
-                    .0
-                    .checked_sub(bytes.len())
-                    .ok_or(io::ErrorKind::StorageFull)?;
+                self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
                 Ok(bytes.len())
             }
 
@@ -167,10 +143,7 @@ mod tests {
         let (left, _right) = Memory::pair(4).unwrap();
         let mut link = Capture::new(Link::Memory(left), Full(24)).unwrap();
         for _ in 0..2 {
-            assert_eq!(
-                link.send(&mut PacketBuf::from_packet(&[2; 2]), 0).unwrap(),
-                Sent::Accepted
-            );
+            assert_eq!(link.send(&mut PacketBuf::from_packet(&[2; 2]), 0).unwrap(), Sent::Accepted);
             assert!(link.output.is_none());
         }
     }

@@ -23,12 +23,7 @@ impl Corrupt {
     /// Damages each packet of `inner` with `probability`; the same `seed` damages the same bits.
     #[must_use]
     pub fn new(inner: Link, probability: Probability, seed: u64) -> Self {
-        Self {
-            inner,
-            probability,
-            dice: Dice::new(seed),
-            counters: Counters::default(),
-        }
+        Self { inner, probability, dice: Dice::new(seed), counters: Counters::default() }
     }
 
     pub(crate) const fn inner(&self) -> &Link {
@@ -91,10 +86,7 @@ mod tests {
 
     fn certain() -> (Corrupt, Memory) {
         let (left, right) = Memory::pair(64).unwrap();
-        (
-            Corrupt::new(Link::Memory(left), Probability::new(1.0).unwrap(), 3),
-            right,
-        )
+        (Corrupt::new(Link::Memory(left), Probability::new(1.0).unwrap(), 3), right)
     }
 
     #[test]
@@ -113,15 +105,8 @@ mod tests {
     fn a_super_packet_is_lost_instead() {
         let (mut link, mut right) = certain();
         let mut packet = PacketBuf::from_packet(&[0x45; 200]);
-        packet.offload.gso = Some(Gso {
-            kind: GsoKind::Udp,
-            size: 50,
-            ecn: false,
-        });
-        assert_eq!(
-            link.send(&mut packet, 28).unwrap(),
-            Sent::Dropped(LinkDrop::Injected)
-        );
+        packet.offload.gso = Some(Gso { kind: GsoKind::Udp, size: 50, ecn: false });
+        assert_eq!(link.send(&mut packet, 28).unwrap(), Sent::Dropped(LinkDrop::Injected));
         assert_eq!(right.recv(&mut packet), Received::Empty);
     }
 }

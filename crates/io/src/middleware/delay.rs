@@ -68,9 +68,7 @@ impl Delay {
     }
 
     pub(crate) fn due_in(&self) -> Option<Duration> {
-        self.held
-            .front()
-            .map(|held| held.due.saturating_sub((self.clock)()))
+        self.held.front().map(|held| held.due.saturating_sub((self.clock)()))
     }
 
     pub(crate) fn recv(&mut self, packet: &mut PacketBuf) -> Result<Received, LinkError> {
@@ -103,11 +101,7 @@ impl Delay {
         let mut bytes = self.free.pop().unwrap_or_default();
         bytes.clear();
         bytes.extend_from_slice(packet.bytes());
-        self.held.push_back(Held {
-            due: now + self.delay,
-            bytes,
-            offload: packet.offload,
-        });
+        self.held.push_back(Held { due: now + self.delay, bytes, offload: packet.offload });
     }
 }
 

@@ -18,12 +18,7 @@ impl Lossy {
     /// Loses each packet of `inner` with `probability`; the same `seed` loses the same ones.
     #[must_use]
     pub fn new(inner: Link, probability: Probability, seed: u64) -> Self {
-        Self {
-            inner,
-            probability,
-            dice: Dice::new(seed),
-            counters: Counters::default(),
-        }
+        Self { inner, probability, dice: Dice::new(seed), counters: Counters::default() }
     }
 
     pub(crate) const fn inner(&self) -> &Link {

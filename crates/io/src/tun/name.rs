@@ -28,12 +28,7 @@ pub struct InterfaceNameError {
 impl InterfaceName {
     /// Checks a name.
     pub fn new(name: &str) -> Result<Self, InterfaceNameError> {
-        let refuse = |why| {
-            Err(InterfaceNameError {
-                name: name.to_owned(),
-                why,
-            })
-        };
+        let refuse = |why| Err(InterfaceNameError { name: name.to_owned(), why });
         if name.is_empty() {
             return refuse("it is empty");
         }
@@ -50,10 +45,7 @@ impl InterfaceName {
         let mut bytes = [0; MAX + 1];
         bytes[..name.len()].copy_from_slice(name.as_bytes());
         // At most 15, checked above.
-        Ok(Self {
-            bytes,
-            length: u8::try_from(name.len()).unwrap_or(0),
-        })
+        Ok(Self { bytes, length: u8::try_from(name.len()).unwrap_or(0) })
     }
 
     /// The name as text.
@@ -97,26 +89,12 @@ mod tests {
         for good in ["e", "eth0", "vpcd-uplink", "fifteen-bytes--", "tün0"] {
             assert_eq!(InterfaceName::new(good).unwrap().as_str(), good);
         }
-        assert_eq!(
-            &InterfaceName::new("eth0").unwrap().to_kernel(),
-            b"eth0\0\0\0\0\0\0\0\0\0\0\0\0"
-        );
+        assert_eq!(&InterfaceName::new("eth0").unwrap().to_kernel(), b"eth0\0\0\0\0\0\0\0\0\0\0\0\0");
     }
 
     #[test]
     fn a_name_the_kernel_would_cut_expand_or_refuse_is_an_error() {
-        for bad in [
-            "",
-            "sixteen-bytes---",
-            "tun%d",
-            "a/b",
-            "a:1",
-            "a b",
-            ".",
-            "..",
-            "a\0",
-            "a\u{7f}",
-        ] {
+        for bad in ["", "sixteen-bytes---", "tun%d", "a/b", "a:1", "a b", ".", "..", "a\0", "a\u{7f}"] {
             assert!(InterfaceName::new(bad).is_err(), "{bad:?}");
         }
         assert_eq!(

@@ -25,17 +25,9 @@ pub struct Offloads {
 
 impl Offloads {
     /// Everything this crate can pass on.
-    pub const ALL: Self = Self {
-        checksum: true,
-        tcp: true,
-        udp: true,
-    };
+    pub const ALL: Self = Self { checksum: true, tcp: true, udp: true };
     /// Every packet finished and no longer than the MTU.
-    pub const NONE: Self = Self {
-        checksum: false,
-        tcp: false,
-        udp: false,
-    };
+    pub const NONE: Self = Self { checksum: false, tcp: false, udp: false };
 
     /// The argument of `TUNSETOFFLOAD`; 0x6F for all.
     #[must_use]
@@ -58,11 +50,7 @@ impl Offloads {
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         let checksum = self.checksum && other.checksum;
-        Self {
-            checksum,
-            tcp: checksum && self.tcp && other.tcp,
-            udp: checksum && self.udp && other.udp,
-        }
+        Self { checksum, tcp: checksum && self.tcp && other.tcp, udp: checksum && self.udp && other.udp }
     }
 
     /// The next smaller set to try when the kernel refuses this one: USO is the newest, then TSO.
@@ -97,19 +85,13 @@ mod tests {
 
     #[test]
     fn the_fallbacks_are_0x6f_0x0f_0x01_and_0() {
-        let ladder: Vec<u32> = std::iter::successors(Some(Offloads::ALL), |o| o.weaker())
-            .map(Offloads::bits)
-            .collect();
+        let ladder: Vec<u32> = std::iter::successors(Some(Offloads::ALL), |o| o.weaker()).map(Offloads::bits).collect();
         assert_eq!(ladder, [0x6F, 0x0F, 0x01, 0]);
     }
 
     #[test]
     fn nothing_goes_without_the_checksum_offload() {
-        let odd = Offloads {
-            checksum: false,
-            tcp: true,
-            udp: true,
-        };
+        let odd = Offloads { checksum: false, tcp: true, udp: true };
         assert_eq!(odd.bits(), 0);
         assert_eq!(odd.and(Offloads::ALL), Offloads::NONE);
         assert_eq!(odd.to_string(), "none");

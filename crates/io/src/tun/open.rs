@@ -47,12 +47,8 @@ pub(super) fn open(config: &TunConfig, queues: usize) -> Result<(Vec<OwnedFd>, O
         Backend::Plain => negotiate(config.name, first, Offloads::NONE)?,
     };
     if let Some(packets) = config.transmit_queue_length {
-        sys::set_transmit_queue_length(
-            control_socket(config.name)?.as_fd(),
-            config.name.to_kernel(),
-            packets,
-        )
-        .map_err(|e| TunError::os("set the transmit queue length", config.name, e))?;
+        sys::set_transmit_queue_length(control_socket(config.name)?.as_fd(), config.name.to_kernel(), packets)
+            .map_err(|e| TunError::os("set the transmit queue length", config.name, e))?;
     }
     // Last, so that a failure above leaves no device behind.
     if config.persistent {
@@ -70,30 +66,22 @@ pub(crate) fn control_socket(name: InterfaceName) -> Result<OwnedFd, TunError> {
 
 /// Our own open: `IFF_VNET_HDR`, so that checksums may be partial and packets super-packets.
 fn open_vnet(name: InterfaceName, exclusive: bool, multi_queue: bool) -> Result<OwnedFd, TunError> {
-    let fd = rustix::fs::open(
-        DEVICE,
-        OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .map_err(device_error)?;
+    let fd = rustix::fs::open(DEVICE, OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
+        .map_err(device_error)?;
     let mut flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
     if multi_queue {
         flags |= IFF_MULTI_QUEUE;
     }
     let excl = if exclusive { IFF_TUN_EXCL } else { 0 };
-    let given = sys::tun_set_interface(fd.as_fd(), name.to_kernel(), flags | excl)
-        .map_err(|e| interface_error(name, e))?;
+    let given =
+        sys::tun_set_interface(fd.as_fd(), name.to_kernel(), flags | excl).map_err(|e| interface_error(name, e))?;
     if given != name.to_kernel() {
         let given = String::from_utf8_lossy(&given).trim_end_matches('\0').to_owned();
         return Err(TunError::OtherName { name, given });
     }
     let got = sys::tun_flags(fd.as_fd()).map_err(|e| TunError::os("read the device's flags", name, e))?;
     if got & flags != flags {
-        return Err(TunError::MissingFlags {
-            name,
-            wanted: flags,
-            got,
-        });
+        return Err(TunError::MissingFlags { name, wanted: flags, got });
     }
     let length = i32::try_from(VNET_HEADER).unwrap_or(i32::MAX);
     sys::tun_set_vnet_header_length(fd.as_fd(), length)
@@ -104,26 +92,17 @@ fn open_vnet(name: InterfaceName, exclusive: bool, multi_queue: bool) -> Result<
 /// The tun-tap crate's open: whole packets and nothing else.
 fn open_plain(name: InterfaceName, exclusive: bool) -> Result<OwnedFd, TunError> {
     // Found out here because tun-tap reports every failure alike, and has no IFF_TUN_EXCL.
-    rustix::fs::access(DEVICE, rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK)
-        .map_err(device_error)?;
+    rustix::fs::access(DEVICE, rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK).map_err(device_error)?;
     if exclusive && netdevice::name_to_index(control_socket(name)?, name.as_str()).is_ok() {
         return Err(TunError::Taken { name });
     }
     let refused = |error: io::Error| match Errno::from_io_error(&error) {
         Some(errno) => interface_error(name, errno),
-        None => TunError::Os {
-            doing: "open a plain device",
-            name: name.to_string(),
-            source: error,
-        },
+        None => TunError::Os { doing: "open a plain device", name: name.to_string(), source: error },
     };
-    let interface =
-        tun_tap::Iface::without_packet_info(name.as_str(), tun_tap::Mode::Tun).map_err(refused)?;
+    let interface = tun_tap::Iface::without_packet_info(name.as_str(), tun_tap::Mode::Tun).map_err(refused)?;
     if interface.name() != name.as_str() {
-        return Err(TunError::OtherName {
-            name,
-            given: interface.name().to_owned(),
-        });
+        return Err(TunError::OtherName { name, given: interface.name().to_owned() });
     }
     interface.set_non_blocking().map_err(refused)?;
     Ok(sys::into_owned(interface))
@@ -150,14 +129,8 @@ fn negotiate(name: InterfaceName, fd: &OwnedFd, wanted: Offloads) -> Result<Offl
 fn device_error(errno: Errno) -> TunError {
     match errno {
         Errno::NOENT | Errno::NXIO | Errno::NODEV => TunError::NoDevice,
-        Errno::PERM | Errno::ACCESS => TunError::NotPermitted {
-            doing: "open /dev/net/tun",
-        },
-        other => TunError::Os {
-            doing: "open",
-            name: DEVICE.to_owned(),
-            source: other.into(),
-        },
+        Errno::PERM | Errno::ACCESS => TunError::NotPermitted { doing: "open /dev/net/tun" },
+        other => TunError::Os { doing: "open", name: DEVICE.to_owned(), source: other.into() },
     }
 }
 
@@ -166,9 +139,7 @@ fn interface_error(name: InterfaceName, errno: Errno) -> TunError {
         Errno::BUSY => TunError::Taken { name },
         // A device of the name is there and cannot be joined.
         Errno::INVAL => TunError::NotJoinable { name },
-        Errno::PERM | Errno::ACCESS => TunError::NotPermitted {
-            doing: "make a TUN device",
-        },
+        Errno::PERM | Errno::ACCESS => TunError::NotPermitted { doing: "make a TUN device" },
         other => TunError::os("make the device", name, other),
     }
 }

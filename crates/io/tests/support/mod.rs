@@ -10,8 +10,8 @@ use futures_util::TryStreamExt;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage};
 use rtnetlink::{LinkUnspec, RouteMessageBuilder};
 use vpc_io::{
-    Backend, Budget, InterfaceName, Link, NetNs, NetNsError, NetNsName, Offloads, Poller, Received,
-    TrainPool, Tun, TunConfig, Waker, Writer,
+    Backend, Budget, InterfaceName, Link, NetNs, NetNsError, NetNsName, Offloads, Poller, Received, TrainPool, Tun,
+    TunConfig, Waker, Writer,
 };
 use vpc_packet::PacketBuf;
 
@@ -27,11 +27,7 @@ pub(crate) struct Lab {
 impl Lab {
     /// `None`, after saying so, when the process may not make one or has no TUN driver.
     pub(crate) fn new(label: &str) -> Option<Self> {
-        if let Err(error) = std::fs::File::options()
-            .read(true)
-            .write(true)
-            .open("/dev/net/tun")
-        {
+        if let Err(error) = std::fs::File::options().read(true).write(true).open("/dev/net/tun") {
             println!("skipped: needs root and /dev/net/tun ({error})");
             return None;
         }
@@ -49,12 +45,8 @@ impl Lab {
     }
 
     pub(crate) fn tun(&self, name: &str, backend: Backend, offloads: Offloads) -> Tun {
-        let config = TunConfig {
-            backend,
-            offloads,
-            exclusive: true,
-            ..TunConfig::new(InterfaceName::new(name).unwrap())
-        };
+        let config =
+            TunConfig { backend, offloads, exclusive: true, ..TunConfig::new(InterfaceName::new(name).unwrap()) };
         Tun::open(&self.ns, &config).unwrap()
     }
 
@@ -62,12 +54,7 @@ impl Lab {
     pub(crate) fn configure(&self, interface: &str, address: IpAddr, prefix: u8, mtu: u32) {
         netlink(&self.ns, async |handle| {
             let index = find(&handle, interface).await.header.index;
-            handle
-                .address()
-                .add(index, address, prefix)
-                .execute()
-                .await
-                .unwrap();
+            handle.address().add(index, address, prefix).execute().await.unwrap();
             let up = LinkUnspec::new_with_index(index).mtu(mtu).up().build();
             handle.link().set(up).execute().await.unwrap();
             let unspecified: IpAddr = match address {
@@ -130,11 +117,7 @@ impl Lab {
             .run_in(|| std::fs::read_to_string("/proc/thread-self/net/dev").unwrap())
             .unwrap()
             .lines()
-            .any(|line| {
-                line.trim_start()
-                    .strip_prefix(interface)
-                    .is_some_and(|rest| rest.starts_with(':'))
-            })
+            .any(|line| line.trim_start().strip_prefix(interface).is_some_and(|rest| rest.starts_with(':')))
     }
 }
 
@@ -146,10 +129,7 @@ impl Drop for Lab {
 
 fn netlink<T: Send>(ns: &NetNs, work: impl AsyncFnOnce(rtnetlink::Handle) -> T + Send) -> T {
     ns.run_in(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let (connection, handle, _) = rtnetlink::new_connection().unwrap();
             let connection = tokio::spawn(connection);
@@ -208,8 +188,7 @@ impl Pump {
                     while writers[from].recv(&mut packet).unwrap() == Received::Packet {
                         look(from, &packet);
                         let bytes = packet.len();
-                        let header =
-                            vpc_packet::parse(&packet).map_or(0, |parsed| parsed.packet.header_len());
+                        let header = vpc_packet::parse(&packet).map_or(0, |parsed| parsed.packet.header_len());
                         writers[1 - from].push(&mut pool, &mut packet, header).unwrap();
                         if !budget.spend(bytes) {
                             break;
@@ -220,11 +199,7 @@ impl Pump {
             }
             writers
         });
-        Self {
-            stop,
-            waker,
-            thread: Some(thread),
-        }
+        Self { stop, waker, thread: Some(thread) }
     }
 
     pub(crate) fn stop(mut self) -> [Writer; 2] {

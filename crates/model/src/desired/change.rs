@@ -25,6 +25,16 @@ impl Change {
         Self::Put(resource.into())
     }
 
+    /// The resource that it makes or deletes.
+    #[must_use]
+    pub fn id(&self) -> Option<ResourceRef> {
+        match self {
+            Self::Delete(id) => Some(*id),
+            Self::Put(resource) => Some(resource.id()),
+            Self::Record { .. } => None,
+        }
+    }
+
     /// The resource shall not exist.
     #[must_use]
     pub fn delete<K: Noun>(id: Id<K>) -> Self {

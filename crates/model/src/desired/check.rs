@@ -1,6 +1,8 @@
 //! What has to hold for each noun, stated once, whichever way the change came.
 
 mod connect;
+mod routes;
+mod rules;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -10,9 +12,9 @@ use vpc_lpm::Prefix;
 use super::{Desired, Noun, Problem, Resource, ResourceRef, Violation};
 use crate::Id;
 use crate::resource::{
-    Address, Destination, Direction, Endpoint, EndpointKind, Eni, EniKind, Family, InternetHost, NatGateway,
-    NetworkAcl, Peer, PrefixList, Provider, RouteTable, RouteTarget, SecurityGroup, Service, Subnet,
-    VirtualGateway, Vpc,
+    Address, AttachmentKind, Destination, EgressOnlyGateway, Endpoint, EndpointKind, Eni, EniKind, Family,
+    InternetGateway, InternetHost, NatGateway, NetworkAcl, Peer, Provider, RouteTable, SecurityGroup, Service, Subnet,
+    TransitAttachment, VirtualGateway, Vpc,
 };
 
 /// Quotas of an account's default settings. Source: vpc-semantics §19.
@@ -32,46 +34,90 @@ struct Report<'a> {
 
 impl Report<'_> {
     fn add(&mut self, field: &'static str, problem: Problem) {
-        self.violations.push(Violation {
-            resource: self.resource,
-            field,
-            problem,
-        });
+        self.violations.push(Violation { resource: self.resource, field, problem });
     }
 }
 
 impl Desired {
-    /// Checks a resource that was put or deleted, and what depends on it.
+    /// What has to be checked again because a resource was put.
+    pub(super) fn affected_by(&self, id: ResourceRef) -> Vec<ResourceRef> {
+        if self.tables.contains(id) { self.dependents(id).chain(self.mentions(id)).collect() } else { Vec::new() }
+    }
+
+    /// What names a resource that cannot be one of its needs, mostly because that one needs it in turn.
+    fn mentions(&self, id: ResourceRef) -> Vec<ResourceRef> {
+        let vpcs = |by: &dyn Fn(&Vpc) -> bool| {
+            let vpcs = self.iter::<Vpc>().filter(|vpc| by(vpc));
+            vpcs.map(|vpc| Vpc::to_ref(vpc.id)).collect()
+        };
+        match id {
+            ResourceRef::Eni(id) => {
+                let nats = self.iter::<NatGateway>().filter(|nat| nat.eni == id);
+                let has = |endpoint: &&Endpoint| match &endpoint.kind {
+                    EndpointKind::Gateway { .. } => false,
+                    EndpointKind::Interface { enis, .. } => enis.contains(&id),
+                };
+                let endpoints = self.iter::<Endpoint>().filter(has);
+                nats.map(|nat| NatGateway::to_ref(nat.id))
+                    .chain(endpoints.map(|endpoint| Endpoint::to_ref(endpoint.id)))
+                    .collect()
+            }
+            ResourceRef::NetworkAcl(id) => vpcs(&|vpc| vpc.default_acl == id),
+            ResourceRef::PrefixList(id) => {
+                let routed = |table: &&RouteTable| table.routes.contains_key(&Destination::List(id));
+                let allowed = |group: &&SecurityGroup| group.rules.iter().any(|rule| rule.peer == Peer::List(id));
+                let tables = self.iter::<RouteTable>().filter(routed);
+                let groups = self.iter::<SecurityGroup>().filter(allowed);
+                tables
+                    .map(|table| RouteTable::to_ref(table.id))
+                    .chain(groups.map(|group| SecurityGroup::to_ref(group.id)))
+                    .collect()
+            }
+            ResourceRef::RouteTable(id) => vpcs(&|vpc| vpc.main_table == id),
+            ResourceRef::SecurityGroup(id) => vpcs(&|vpc| vpc.default_group == id),
+            ResourceRef::TransitAttachment(id) => {
+                let peered = |other: &&TransitAttachment| match &other.kind {
+                    AttachmentKind::Peering { peer } => *peer == id,
+                    AttachmentKind::Vpc { .. } => false,
+                };
+                let others = self.iter::<TransitAttachment>().filter(peered);
+                others.map(|other| TransitAttachment::to_ref(other.id)).collect()
+            }
+            ResourceRef::EgressOnlyGateway(_)
+            | ResourceRef::Endpoint(_)
+            | ResourceRef::Instance(_)
+            | ResourceRef::InternetGateway(_)
+            | ResourceRef::InternetHost(_)
+            | ResourceRef::Address(_)
+            | ResourceRef::NatGateway(_)
+            | ResourceRef::Peering(_)
+            | ResourceRef::Service(_)
+            | ResourceRef::Subnet(_)
+            | ResourceRef::TransitGateway(_)
+            | ResourceRef::TransitRouteTable(_)
+            | ResourceRef::VirtualGateway(_)
+            | ResourceRef::Vpc(_) => Vec::new(),
+        }
+    }
+
+    /// Checks a resource that was put or deleted.
     pub(super) fn check(&self, id: ResourceRef, violations: &mut Vec<Violation>) {
         match self.tables.get(id) {
             Some(resource) => self.check_one(&resource, violations),
             None => {
-                for by in self.dependents(id) {
+                for by in self.dependents(id).chain(self.mentions(id)) {
                     let problem = Problem::DependencyViolation { what: id, by };
-                    violations.push(Violation {
-                        resource: id,
-                        field: "id",
-                        problem,
-                    });
+                    violations.push(Violation { resource: id, field: "id", problem });
                 }
             }
         }
     }
 
     fn check_one(&self, resource: &Resource, violations: &mut Vec<Violation>) {
-        let mut report = Report {
-            resource: resource.id(),
-            violations,
-        };
-        let missing: Vec<ResourceRef> = resource
-            .needs()
-            .into_iter()
-            .filter(|&id| !self.tables.contains(id))
-            .collect();
+        let mut report = Report { resource: resource.id(), violations };
+        let missing: Vec<ResourceRef> = resource.needs().into_iter().filter(|&id| !self.tables.contains(id)).collect();
         if !missing.is_empty() {
-            missing
-                .into_iter()
-                .for_each(|what| report.add(field_of(what), Problem::NotFound { what }));
+            missing.into_iter().for_each(|what| report.add(field_of(what), Problem::NotFound { what }));
             return;
         }
         match resource {
@@ -80,33 +126,39 @@ impl Desired {
             Resource::Eni(r) => self.check_eni(r, &mut report),
             Resource::Instance(r) => self.check_namespace(&r.namespace, &mut report),
             Resource::InternetHost(r) => self.check_internet_host(r, &mut report),
-            Resource::NetworkAcl(r) => check_acl(r, &mut report),
-            Resource::PrefixList(r) => check_prefix_list(r, &mut report),
+            Resource::NetworkAcl(r) => rules::check_acl(r, &mut report),
+            Resource::PrefixList(r) => rules::check_prefix_list(r, &mut report),
             Resource::RouteTable(r) => self.check_route_table(r, &mut report),
             Resource::SecurityGroup(r) => self.check_security_group(r, &mut report),
             Resource::Service(r) => self.check_service(r, &mut report),
             Resource::Subnet(r) => self.check_subnet(r, &mut report),
             Resource::Vpc(r) => self.check_vpc(r, &mut report),
-            Resource::InternetGateway(r) => self.check_edge(r.vpc, r.edge_table, &mut report),
+            Resource::EgressOnlyGateway(r) => {
+                let of_vpc = self.dependents_of_kind::<EgressOnlyGateway>(Vpc::to_ref(r.vpc));
+                let rival = of_vpc.map(|other| other.id).find(|&id| id != r.id);
+                check_alone(rival.map(EgressOnlyGateway::to_ref), &mut report);
+            }
+            Resource::InternetGateway(r) => {
+                let vpcs = r.vpc.iter().map(|&vpc| Vpc::to_ref(vpc));
+                let of_vpc = vpcs.flat_map(|vpc| self.dependents_of_kind::<InternetGateway>(vpc));
+                let rival = of_vpc.map(|other| other.id).find(|&id| id != r.id);
+                check_alone(rival.map(InternetGateway::to_ref), &mut report);
+                self.check_edge(r.vpc, r.edge_table, &mut report);
+            }
             Resource::Peering(r) => self.check_peering(r, &mut report),
             Resource::TransitAttachment(r) => self.check_transit_attachment(r, &mut report),
             Resource::TransitRouteTable(r) => self.check_transit_route_table(r, &mut report),
             Resource::VirtualGateway(r) => self.check_virtual_gateway(r, &mut report),
             Resource::NatGateway(r) => self.check_nat_gateway(r, &mut report),
-            Resource::EgressOnlyGateway(_) | Resource::TransitGateway(_) => {}
+            Resource::TransitGateway(_) => {}
         }
     }
 
     fn check_elastic(&self, address: &Address, report: &mut Report<'_>) {
         let mut others = self.iter::<Address>().filter(|other| other.id != address.id);
         if let Some(other) = others.find(|other| other.public == address.public) {
-            report.add(
-                "public",
-                Problem::AddressInUse {
-                    address: address.public.into(),
-                    by: Address::to_ref(other.id),
-                },
-            );
+            report
+                .add("public", Problem::AddressInUse { address: address.public.into(), by: Address::to_ref(other.id) });
         }
     }
 
@@ -115,18 +167,13 @@ impl Desired {
             report.add("cidr", Problem::None { what: "IPv4 block" });
         }
         for block in vpc.blocks() {
-            check_size("vpc", block, report);
+            check_size("VPC", block, report);
         }
+        check_family("cidr", &vpc.cidrs, Family::V4, report);
+        check_family("cidr", &vpc.ipv6_cidrs, Family::V6, report);
         for (i, block) in vpc.blocks().enumerate() {
             for other in vpc.blocks().skip(i + 1).filter(|other| other.overlaps(block)) {
-                report.add(
-                    "cidr",
-                    Problem::BlockConflict {
-                        block: other,
-                        other: block,
-                        by: Vpc::to_ref(vpc.id),
-                    },
-                );
+                report.add("cidr", Problem::BlockConflict { block: other, other: block, by: Vpc::to_ref(vpc.id) });
             }
         }
         // The VPC names its defaults and they name it, so none can be a hard need of the other.
@@ -135,56 +182,30 @@ impl Desired {
             Some(id) if id != vpc.id => report.add(field, another_vpc(what, id, vpc.id)),
             Some(_) => {}
         };
-        own(
-            "main_table",
-            RouteTable::to_ref(vpc.main_table),
-            self.get(vpc.main_table).map(|r| r.vpc),
-        );
-        own(
-            "default_acl",
-            NetworkAcl::to_ref(vpc.default_acl),
-            self.get(vpc.default_acl).map(|r| r.vpc),
-        );
-        own(
-            "default_group",
-            SecurityGroup::to_ref(vpc.default_group),
-            self.get(vpc.default_group).map(|r| r.vpc),
-        );
+        own("main_table", RouteTable::to_ref(vpc.main_table), self.get(vpc.main_table).map(|r| r.vpc));
+        own("default_acl", NetworkAcl::to_ref(vpc.default_acl), self.get(vpc.default_acl).map(|r| r.vpc));
+        own("default_group", SecurityGroup::to_ref(vpc.default_group), self.get(vpc.default_group).map(|r| r.vpc));
         for subnet in self.dependents_of_kind::<Subnet>(Vpc::to_ref(vpc.id)) {
-            let mut report = Report {
-                resource: Subnet::to_ref(subnet.id),
-                violations: report.violations,
-            };
+            let mut report = Report { resource: Subnet::to_ref(subnet.id), violations: report.violations };
             self.check_subnet(subnet, &mut report);
         }
     }
 
     fn check_subnet(&self, subnet: &Subnet, report: &mut Report<'_>) {
         let Some(vpc) = self.get(subnet.vpc) else { return };
-        check_size("subnet", subnet.cidr, report);
+        check_family("cidr", &[subnet.cidr], Family::V4, report);
+        check_family("cidr", subnet.ipv6_cidr.as_slice(), Family::V6, report);
+        if *subnet.az.region() != vpc.region {
+            report.add("az", Problem::Unsupported("the zone is not in the VPC's Region"));
+        }
         for block in subnet.blocks() {
+            check_size("subnet", block, report);
             if !vpc.blocks().any(|outer| outer.covers(block)) {
-                report.add(
-                    "cidr",
-                    Problem::BlockOutside {
-                        block,
-                        vpc: Vpc::to_ref(vpc.id),
-                    },
-                );
+                report.add("cidr", Problem::BlockOutside { block, vpc: Vpc::to_ref(vpc.id) });
             }
-            for sibling in self
-                .dependents_of_kind::<Subnet>(Vpc::to_ref(vpc.id))
-                .filter(|s| s.id != subnet.id)
-            {
+            for sibling in self.dependents_of_kind::<Subnet>(Vpc::to_ref(vpc.id)).filter(|s| s.id != subnet.id) {
                 for other in sibling.blocks().filter(|other| other.overlaps(block)) {
-                    report.add(
-                        "cidr",
-                        Problem::BlockConflict {
-                            block,
-                            other,
-                            by: Subnet::to_ref(sibling.id),
-                        },
-                    );
+                    report.add("cidr", Problem::BlockConflict { block, other, by: Subnet::to_ref(sibling.id) });
                 }
             }
         }
@@ -195,10 +216,7 @@ impl Desired {
             same_vpc("network_acl", NetworkAcl::to_ref(acl.id), acl.vpc, vpc.id, report);
         }
         for eni in self.dependents_of_kind::<Eni>(Subnet::to_ref(subnet.id)) {
-            let mut report = Report {
-                resource: Eni::to_ref(eni.id),
-                violations: report.violations,
-            };
+            let mut report = Report { resource: Eni::to_ref(eni.id), violations: report.violations };
             check_addresses(eni, subnet, &mut report);
         }
     }
@@ -212,31 +230,15 @@ impl Desired {
         }
         check_addresses(eni, subnet, report);
         let own = eni.addresses.iter().map(|a| a.private);
-        for sibling in self
-            .dependents_of_kind::<Eni>(Subnet::to_ref(subnet.id))
-            .filter(|s| s.id != eni.id)
-        {
+        for sibling in self.dependents_of_kind::<Eni>(Subnet::to_ref(subnet.id)).filter(|s| s.id != eni.id) {
             for address in own.clone().filter(|&address| sibling.has(address)) {
-                report.add(
-                    "address",
-                    Problem::AddressInUse {
-                        address,
-                        by: Eni::to_ref(sibling.id),
-                    },
-                );
+                report.add("address", Problem::AddressInUse { address, by: Eni::to_ref(sibling.id) });
             }
         }
         for public in eni.addresses.iter().filter_map(|a| a.public) {
-            let taken =
-                |other: &&Eni| other.id != eni.id && other.addresses.iter().any(|a| a.public == Some(public));
+            let taken = |other: &&Eni| other.id != eni.id && other.addresses.iter().any(|a| a.public == Some(public));
             if let Some(other) = self.iter::<Eni>().find(taken) {
-                report.add(
-                    "public",
-                    Problem::AddressInUse {
-                        address: public.into(),
-                        by: Eni::to_ref(other.id),
-                    },
-                );
+                report.add("public", Problem::AddressInUse { address: public.into(), by: Eni::to_ref(other.id) });
             }
         }
         at_most(
@@ -248,187 +250,20 @@ impl Desired {
             report,
         );
         for group in eni.groups.iter().filter_map(|&id| self.get(id)) {
-            same_vpc(
-                "security_groups",
-                SecurityGroup::to_ref(group.id),
-                group.vpc,
-                vpc.id,
-                report,
-            );
+            same_vpc("security_groups", SecurityGroup::to_ref(group.id), group.vpc, vpc.id, report);
+        }
+        let needs_group = match eni.kind {
+            EniKind::Available | EniKind::Endpoint(_) | EniKind::Instance { .. } => true,
+            EniKind::NatGateway(_) => false,
+        };
+        if needs_group && eni.groups.is_empty() {
+            report.add("security_groups", Problem::None { what: "security group" });
         }
         if let EniKind::Instance { instance, device } = eni.kind {
             let siblings = self.dependents_of_kind::<Eni>(ResourceRef::Instance(instance));
             if let Some(other) = siblings.filter(|s| s.id != eni.id).find(|s| s.kind == eni.kind) {
-                report.add(
-                    "device",
-                    Problem::DeviceTaken {
-                        device,
-                        by: Eni::to_ref(other.id),
-                    },
-                );
+                report.add("device", Problem::DeviceTaken { device, by: Eni::to_ref(other.id) });
             }
-        }
-    }
-
-    fn check_route_table(&self, table: &RouteTable, report: &mut Report<'_>) {
-        let Some(vpc) = self.get(table.vpc) else { return };
-        let mut counts = [0_usize; 2];
-        for (&destination, &target) in &table.routes {
-            match destination {
-                Destination::Prefix(prefix) => {
-                    counts[usize::from(!prefix.is_ipv4())] += 1;
-                    self.check_prefix_route(vpc, prefix, target, report);
-                }
-                Destination::List(id) => match self.get(id) {
-                    Some(list) => {
-                        counts[usize::from(list.family == Family::V6)] += if list.aws_managed {
-                            1
-                        } else {
-                            usize::from(list.max_entries)
-                        };
-                        check_target_family(list.family, target, report);
-                    }
-                    None => report.add(
-                        "routes",
-                        Problem::NotFound {
-                            what: PrefixList::to_ref(id),
-                        },
-                    ),
-                },
-            }
-            if matches!(target, RouteTarget::GatewayEndpoint(_)) {
-                report.add("routes", Problem::RouteOfEndpoint { destination });
-            }
-            self.check_target_vpc(vpc, target, report);
-        }
-        counts.iter().for_each(|&count| {
-            at_most(
-                "routes of a table",
-                count,
-                limit::ROUTES_PER_TABLE,
-                "RouteLimitExceeded",
-                "routes",
-                report,
-            )
-        });
-        if self.is_edge_table(table.id) {
-            self.check_edge_routes(table, report);
-        }
-        for endpoint in self.gateway_endpoints(table.id) {
-            let list = self.get(endpoint.service).and_then(|service| service.prefix_list);
-            if let Some(list) = list.filter(|&list| table.routes.contains_key(&Destination::List(list))) {
-                report.add(
-                    "routes",
-                    Problem::RouteExists {
-                        destination: Destination::List(list),
-                    },
-                );
-            }
-        }
-    }
-
-    fn check_prefix_route(&self, vpc: &Vpc, prefix: Prefix, target: RouteTarget, report: &mut Report<'_>) {
-        if is_link_local_service(prefix) {
-            report.add("routes", Problem::RoutesLinkLocal { destination: prefix });
-        }
-        check_target_family(Family::of(prefix), target, report);
-        let to_appliance = matches!(target, RouteTarget::Eni(_) | RouteTarget::Nat(_));
-        for block in vpc.blocks().filter(|block| block.covers(prefix)) {
-            let whole_subnet = || {
-                self.dependents_of_kind::<Subnet>(Vpc::to_ref(vpc.id))
-                    .any(|s| s.blocks().any(|b| b == prefix))
-            };
-            let fine = if block == prefix {
-                to_appliance || target == RouteTarget::Local
-            } else {
-                to_appliance && whole_subnet()
-            };
-            if !fine {
-                report.add("routes", Problem::MoreSpecificThanLocal { destination: prefix });
-            }
-        }
-    }
-
-    /// A target that exists must be of the table's VPC; one that is gone is a black hole, not an error (R2.11).
-    fn check_target_vpc(&self, vpc: &Vpc, target: RouteTarget, report: &mut Report<'_>) {
-        let (what, theirs) = match target {
-            RouteTarget::EgressOnly(id) => (ResourceRef::EgressOnlyGateway(id), self.get(id).map(|g| g.vpc)),
-            RouteTarget::Eni(id) => (ResourceRef::Eni(id), self.vpc_of_eni(id).map(|v| v.id)),
-            RouteTarget::GatewayEndpoint(id) => (ResourceRef::Endpoint(id), self.get(id).map(|e| e.vpc)),
-            RouteTarget::Internet(id) => (ResourceRef::InternetGateway(id), self.get(id).and_then(|g| g.vpc)),
-            RouteTarget::Local => return,
-            RouteTarget::Nat(id) => (
-                ResourceRef::NatGateway(id),
-                self.get(id).and_then(|g| self.vpc_of(g.subnet)).map(|v| v.id),
-            ),
-            RouteTarget::Peering(id) => {
-                let elsewhere = self.get(id).filter(|peering| peering.other_end(vpc.id).is_none());
-                (
-                    ResourceRef::Peering(id),
-                    elsewhere.map(|peering| peering.requester),
-                )
-            }
-            RouteTarget::Transit(id) => {
-                if self.get(id).is_some()
-                    && self
-                        .attachments(vpc.id)
-                        .all(|attachment| attachment.gateway != id)
-                {
-                    report.add(
-                        "routes",
-                        Problem::NotAttached {
-                            what: ResourceRef::TransitGateway(id),
-                            vpc: Vpc::to_ref(vpc.id),
-                        },
-                    );
-                }
-                return;
-            }
-            RouteTarget::Virtual(id) => (ResourceRef::VirtualGateway(id), self.get(id).and_then(|g| g.vpc)),
-        };
-        if let Some(theirs) = theirs {
-            same_vpc("routes", what, theirs, vpc.id, report);
-        }
-    }
-
-    fn check_security_group(&self, group: &SecurityGroup, report: &mut Report<'_>) {
-        for direction in [Direction::Egress, Direction::Ingress] {
-            let rules: Vec<_> = group
-                .rules
-                .iter()
-                .filter(|rule| rule.direction == direction)
-                .collect();
-            let mut counts = [0_usize; 2];
-            let mut seen = BTreeSet::new();
-            let field = if direction == Direction::Egress {
-                "egress"
-            } else {
-                "ingress"
-            };
-            for rule in rules {
-                if !seen.insert((rule.traffic, rule.peer)) {
-                    report.add(field, Problem::RuleDuplicate);
-                }
-                let (family, weight) = match rule.peer {
-                    Peer::Prefix(prefix) => (Family::of(prefix), 1),
-                    Peer::Group(_) => (Family::V4, 1),
-                    Peer::List(id) => match self.get(id) {
-                        Some(list) => (list.family, usize::from(list.max_entries)),
-                        None => (Family::V4, 0),
-                    },
-                };
-                counts[usize::from(family == Family::V6)] += weight;
-            }
-            counts.iter().for_each(|&count| {
-                at_most(
-                    "rules of a security group",
-                    count,
-                    limit::RULES_PER_GROUP,
-                    "RulesPerSecurityGroupLimitExceeded",
-                    field,
-                    report,
-                )
-            });
         }
     }
 
@@ -438,12 +273,7 @@ impl Desired {
             .get(gateway.eni)
             .filter(|eni| eni.kind == EniKind::NatGateway(gateway.id) && eni.subnet == gateway.subnet);
         match eni {
-            None => report.add(
-                "interface",
-                Problem::NotFound {
-                    what: Eni::to_ref(gateway.eni),
-                },
-            ),
+            None => report.add("interface", Problem::NotFound { what: Eni::to_ref(gateway.eni) }),
             Some(eni) if !eni.addresses.iter().any(|a| a.private.is_ipv4()) => {
                 report.add("address", Problem::None { what: "IPv4 address" })
             }
@@ -466,81 +296,40 @@ impl Desired {
                     );
                 }
                 for table in tables.iter().filter_map(|&id| self.get(id)) {
-                    same_vpc(
-                        "route_tables",
-                        RouteTable::to_ref(table.id),
-                        table.vpc,
-                        endpoint.vpc,
-                        report,
-                    );
+                    same_vpc("route_tables", RouteTable::to_ref(table.id), table.vpc, endpoint.vpc, report);
                     let rival = |e: &&Endpoint| e.id != endpoint.id && e.service == endpoint.service;
                     if let Some(other) = self.gateway_endpoints(table.id).find(rival) {
                         let what = Endpoint::to_ref(other.id);
                         report.add(
                             "route_tables",
-                            Problem::GatewayEndpointExists {
-                                what,
-                                service: service.service_name.clone(),
-                            },
+                            Problem::GatewayEndpointExists { what, service: service.service_name.clone() },
                         );
                     }
-                    if let Some(list) = service
-                        .prefix_list
-                        .filter(|&list| table.routes.contains_key(&Destination::List(list)))
+                    if let Some(list) =
+                        service.prefix_list.filter(|&list| table.routes.contains_key(&Destination::List(list)))
                     {
-                        report.add(
-                            "route_tables",
-                            Problem::RouteExists {
-                                destination: Destination::List(list),
-                            },
-                        );
+                        report.add("route_tables", Problem::RouteExists { destination: Destination::List(list) });
                     }
                 }
             }
-            EndpointKind::Interface {
-                enis,
-                groups,
-                private_dns: _,
-            } => {
+            EndpointKind::Interface { enis, groups, private_dns: _ } => {
                 if enis.is_empty() {
                     report.add("subnets", Problem::None { what: "subnet" });
                 }
                 let mut zones = BTreeSet::new();
                 for &id in enis {
                     match self.get(id).and_then(|eni| self.get(eni.subnet)) {
-                        None => report.add(
-                            "subnets",
-                            Problem::NotFound {
-                                what: Eni::to_ref(id),
-                            },
-                        ),
+                        None => report.add("subnets", Problem::NotFound { what: Eni::to_ref(id) }),
                         Some(subnet) => {
-                            same_vpc(
-                                "subnets",
-                                Subnet::to_ref(subnet.id),
-                                subnet.vpc,
-                                endpoint.vpc,
-                                report,
-                            );
+                            same_vpc("subnets", Subnet::to_ref(subnet.id), subnet.vpc, endpoint.vpc, report);
                             if !zones.insert(&subnet.az) {
-                                report.add(
-                                    "subnets",
-                                    Problem::DuplicateZone {
-                                        az: subnet.az.clone(),
-                                    },
-                                );
+                                report.add("subnets", Problem::DuplicateZone { az: subnet.az.clone() });
                             }
                         }
                     }
                 }
                 for group in groups.iter().filter_map(|&id| self.get(id)) {
-                    same_vpc(
-                        "security_groups",
-                        SecurityGroup::to_ref(group.id),
-                        group.vpc,
-                        endpoint.vpc,
-                        report,
-                    );
+                    same_vpc("security_groups", SecurityGroup::to_ref(group.id), group.vpc, endpoint.vpc, report);
                 }
             }
         }
@@ -558,56 +347,37 @@ impl Desired {
         self.check_namespace(&host.namespace, report);
         for other in self.iter::<InternetHost>().filter(|other| other.id != host.id) {
             for &address in host.addresses.iter().filter(|a| other.addresses.contains(a)) {
-                report.add(
-                    "addresses",
-                    Problem::AddressInUse {
-                        address,
-                        by: InternetHost::to_ref(other.id),
-                    },
-                );
+                report.add("addresses", Problem::AddressInUse { address, by: InternetHost::to_ref(other.id) });
             }
         }
     }
 
     fn check_namespace(&self, namespace: &str, report: &mut Report<'_>) {
-        let instances = self
-            .iter::<crate::resource::Instance>()
-            .map(|r| (ResourceRef::Instance(r.id), &r.namespace));
-        let hosts = self
-            .iter::<InternetHost>()
-            .map(|r| (InternetHost::to_ref(r.id), &r.namespace));
+        let instances = self.iter::<crate::resource::Instance>().map(|r| (ResourceRef::Instance(r.id), &r.namespace));
+        let hosts = self.iter::<InternetHost>().map(|r| (InternetHost::to_ref(r.id), &r.namespace));
         let services = self.iter::<Service>().map(|r| {
             let Provider::Host { namespace, .. } = &r.provider;
             (Service::to_ref(r.id), namespace)
         });
-        let far = self
-            .iter::<VirtualGateway>()
-            .map(|r| (VirtualGateway::to_ref(r.id), &r.namespace));
-        let mut others = instances
-            .chain(hosts)
-            .chain(services)
-            .chain(far)
-            .filter(|(id, _)| *id != report.resource);
+        let far = self.iter::<VirtualGateway>().map(|r| (VirtualGateway::to_ref(r.id), &r.namespace));
+        let mut others = instances.chain(hosts).chain(services).chain(far).filter(|(id, _)| *id != report.resource);
         if let Some((by, _)) = others.find(|(_, other)| *other == namespace) {
-            report.add(
-                "namespace",
-                Problem::NamespaceTaken {
-                    namespace: namespace.to_owned(),
-                    by,
-                },
-            );
+            report.add("namespace", Problem::NamespaceTaken { namespace: namespace.to_owned(), by });
         }
+    }
+}
+
+/// A VPC has one gateway of a kind (R10.14, R10.18).
+fn check_alone(rival: Option<ResourceRef>, report: &mut Report<'_>) {
+    if let Some(what) = rival {
+        report.add("vpc", Problem::AttachmentExists { what });
     }
 }
 
 /// Addresses inside the subnet, of which some are reserved (R1.3, R1.6).
 fn check_addresses(eni: &Eni, subnet: &Subnet, report: &mut Report<'_>) {
     for address in eni.addresses.iter().map(|a| a.private) {
-        let block = if address.is_ipv4() {
-            Some(subnet.cidr)
-        } else {
-            subnet.ipv6_cidr
-        };
+        let block = if address.is_ipv4() { Some(subnet.cidr) } else { subnet.ipv6_cidr };
         match block {
             None => report.add(
                 "address",
@@ -632,99 +402,39 @@ fn is_reserved(address: IpAddr, block: Prefix) -> bool {
     (0..4).any(|n| block.nth(n) == Some(address)) || block.last() == address
 }
 
-fn check_acl(acl: &NetworkAcl, report: &mut Report<'_>) {
-    for direction in [Direction::Egress, Direction::Ingress] {
-        for v4 in [true, false] {
-            let count = acl
-                .entries
-                .iter()
-                .filter(|(key, entry)| key.direction == direction && entry.cidr.is_ipv4() == v4)
-                .count();
-            at_most(
-                "entries of a network ACL",
-                count,
-                limit::ENTRIES_PER_ACL,
-                "NetworkAclEntryLimitExceeded",
-                "entries",
-                report,
-            );
-        }
-    }
-}
-
-fn check_prefix_list(list: &PrefixList, report: &mut Report<'_>) {
-    let most = usize::from(list.max_entries).min(limit::ENTRIES_PER_LIST);
-    at_most(
-        "entries of a prefix list",
-        list.entries.len(),
-        most,
-        "PrefixListMaxEntriesExceeded",
-        "entries",
-        report,
-    );
-    for pair in list.entries.windows(2).filter(|pair| pair[0] == pair[1]) {
-        report.add("entries", Problem::EntryDuplicate { entry: pair[0] });
-    }
-    for entry in list
-        .entries
-        .iter()
-        .filter(|&&entry| Family::of(entry) != list.family)
-    {
-        let (got, expected) = if list.family == Family::V4 {
-            ("IPv6", "IPv4")
-        } else {
-            ("IPv4", "IPv6")
+/// Blocks of the family that their field is for.
+fn check_family(field: &'static str, blocks: &[Prefix], family: Family, report: &mut Report<'_>) {
+    for &block in blocks.iter().filter(|&&block| Family::of(block) != family) {
+        let (got, expected) = match family {
+            Family::V4 => ("an IPv6 block", "an IPv4 one"),
+            Family::V6 => ("an IPv4 block", "an IPv6 one"),
         };
-        report.add(
-            "entries",
-            Problem::Family {
-                value: entry.to_string(),
-                got,
-                expected,
-            },
-        );
+        report.add(field, Problem::Family { value: block.to_string(), got, expected });
     }
 }
 
-fn check_target_family(family: Family, target: RouteTarget, report: &mut Report<'_>) {
-    let problem = match (family, target) {
-        (Family::V4, RouteTarget::EgressOnly(_)) => Problem::Family {
-            value: target.to_string(),
-            got: "an IPv6 gateway",
-            expected: "an IPv4 target",
-        },
-        (Family::V6, RouteTarget::Nat(_)) => Problem::Family {
-            value: target.to_string(),
-            got: "an IPv4 gateway",
-            expected: "an IPv6 target",
-        },
-        (Family::V4 | Family::V6, _) => return,
-    };
-    report.add("routes", problem);
-}
-
+/// Source: R1.1, R1.6.
 fn check_size(what: &'static str, block: Prefix, report: &mut Report<'_>) {
-    let sizes = if block.is_ipv4() { 16..=28 } else { 44..=64 };
-    if !sizes.contains(&block.len()) {
+    let length = block.len();
+    let fine = match (block.is_ipv4(), what) {
+        (true, _) => (16..=28).contains(&length),
+        (false, "VPC") => (44..=60).contains(&length) && length.is_multiple_of(4),
+        (false, _) => (44..=64).contains(&length) && length.is_multiple_of(4),
+    };
+    if !fine {
         report.add(
             "cidr",
             Problem::Size {
                 what,
                 block,
-                length: block.len(),
+                length,
+                expected: match (block.is_ipv4(), what) {
+                    (true, _) => "/16 to /28",
+                    (false, "VPC") => "/44 to /60 in steps of 4",
+                    (false, _) => "/44 to /64 in steps of 4",
+                },
             },
         );
-    }
-}
-
-/// Inside 169.254.168.0/22 or fd00:ec2::/32, which cannot be routed (R1.12).
-fn is_link_local_service(prefix: Prefix) -> bool {
-    match prefix.addr() {
-        IpAddr::V4(address) => {
-            let [a, b, c, _] = address.octets();
-            prefix.len() >= 22 && (a, b) == (169, 254) && (168..172).contains(&c)
-        }
-        IpAddr::V6(address) => prefix.len() >= 32 && address.segments()[..2] == [0xfd00, 0x0ec2],
     }
 }
 
@@ -735,11 +445,7 @@ fn same_vpc(field: &'static str, what: ResourceRef, theirs: Id<Vpc>, ours: Id<Vp
 }
 
 fn another_vpc(what: ResourceRef, theirs: Id<Vpc>, ours: Id<Vpc>) -> Problem {
-    Problem::AnotherVpc {
-        what,
-        theirs: Vpc::to_ref(theirs),
-        ours: Vpc::to_ref(ours),
-    }
+    Problem::AnotherVpc { what, theirs: Vpc::to_ref(theirs), ours: Vpc::to_ref(ours) }
 }
 
 fn at_most(
@@ -751,15 +457,7 @@ fn at_most(
     report: &mut Report<'_>,
 ) {
     if count > most {
-        report.add(
-            field,
-            Problem::LimitExceeded {
-                what,
-                count,
-                limit: most,
-                code,
-            },
-        );
+        report.add(field, Problem::LimitExceeded { what, count, limit: most, code });
     }
 }
 

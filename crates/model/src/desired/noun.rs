@@ -7,10 +7,9 @@ use rpds::RedBlackTreeMapSync;
 use serde::{Serialize, Serializer};
 
 use crate::resource::{
-    Address, AttachmentKind, EgressOnlyGateway, Endpoint, EndpointKind, Eni, EniKind, Instance,
-    InternetGateway, InternetHost, Name, NatGateway, NetworkAcl, Peering, PrefixList, RouteTable,
-    SecurityGroup, SecurityGroupRule, Service, Subnet, TransitAttachment, TransitGateway, TransitRouteTable,
-    VirtualGateway, Vpc,
+    Address, AttachmentKind, EgressOnlyGateway, Endpoint, EndpointKind, Eni, EniKind, Instance, InternetGateway,
+    InternetHost, Name, NatGateway, NetworkAcl, Peering, PrefixList, RouteTable, SecurityGroup, SecurityGroupRule,
+    Service, Subnet, TransitAttachment, TransitGateway, TransitRouteTable, VirtualGateway, Vpc,
 };
 use crate::{Id, Kind};
 
@@ -200,14 +199,8 @@ impl Resource {
             Self::Endpoint(r) => {
                 let mut needs = vec![R::Vpc(r.vpc), R::Service(r.service)];
                 match &r.kind {
-                    EndpointKind::Gateway { tables } => {
-                        needs.extend(tables.iter().map(|&t| R::RouteTable(t)))
-                    }
-                    EndpointKind::Interface {
-                        enis: _,
-                        groups,
-                        private_dns: _,
-                    } => {
+                    EndpointKind::Gateway { tables } => needs.extend(tables.iter().map(|&t| R::RouteTable(t))),
+                    EndpointKind::Interface { enis: _, groups, private_dns: _ } => {
                         needs.extend(groups.iter().map(|&g| R::SecurityGroup(g)));
                     }
                 }
@@ -240,18 +233,8 @@ impl Resource {
             Self::Peering(r) => vec![R::Vpc(r.requester), R::Vpc(r.accepter)],
             Self::TransitAttachment(r) => {
                 let mut needs = vec![R::TransitGateway(r.gateway)];
-                needs.extend(
-                    r.table
-                        .iter()
-                        .chain(&r.propagates_to)
-                        .map(|&t| R::TransitRouteTable(t)),
-                );
-                if let AttachmentKind::Vpc {
-                    vpc,
-                    subnets,
-                    appliance_mode: _,
-                } = &r.kind
-                {
+                needs.extend(r.table.iter().chain(&r.propagates_to).map(|&t| R::TransitRouteTable(t)));
+                if let AttachmentKind::Vpc { vpc, subnets, appliance_mode: _ } = &r.kind {
                     needs.push(R::Vpc(*vpc));
                     needs.extend(subnets.iter().map(|&s| R::Subnet(s)));
                 }
@@ -265,6 +248,22 @@ impl Resource {
                 needs
             }
         }
+    }
+
+    /// The same resource in its one form, so that equal ones compare equal: sets that are kept as lists are sorted, and
+    /// protocols that have a name are not kept by number.
+    pub(super) fn canonical(mut self) -> Self {
+        if let Self::SecurityGroup(group) = &mut self {
+            let rules = &mut Arc::make_mut(group).rules;
+            rules.iter_mut().for_each(|rule| rule.traffic = rule.traffic.canonical());
+            rules.sort_unstable_by_key(|rule| (rule.direction, rule.traffic, rule.peer, rule.id));
+        } else if let Self::NetworkAcl(acl) = &mut self {
+            let entries = Arc::make_mut(acl).entries.values_mut();
+            entries.for_each(|entry| entry.traffic = entry.traffic.canonical());
+        } else if let Self::PrefixList(list) = &mut self {
+            Arc::make_mut(list).entries.sort_unstable();
+        }
+        self
     }
 
     /// Whether it is where packets enter and leave the process.
@@ -298,8 +297,5 @@ impl Resource {
 
 /// What a gateway with an edge table needs.
 fn needs_of_edge(vpc: Option<Id<Vpc>>, table: Option<Id<RouteTable>>) -> Vec<ResourceRef> {
-    vpc.map(ResourceRef::Vpc)
-        .into_iter()
-        .chain(table.map(ResourceRef::RouteTable))
-        .collect()
+    vpc.map(ResourceRef::Vpc).into_iter().chain(table.map(ResourceRef::RouteTable)).collect()
 }

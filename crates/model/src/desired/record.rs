@@ -56,37 +56,14 @@ mod tests {
         let mut record = Record::default();
         record.tags.insert("team".to_owned(), "red".to_owned());
         let with = Desired::new()
-            .apply([
-                Change::put(address.clone()),
-                Change::Record {
-                    id: id.clone(),
-                    record: record.clone(),
-                },
-            ])
+            .apply([Change::put(address.clone()), Change::Record { id: id.clone(), record: record.clone() }])
             .unwrap();
         assert_eq!(with.record(&id), Some(&record));
         let record = Record::default();
-        let without = with
-            .apply([Change::Record {
-                id: id.clone(),
-                record,
-            }])
-            .unwrap();
+        let without = with.apply([Change::Record { id: id.clone(), record }]).unwrap();
         assert!(without.record(&id).is_none() && without != with);
-        assert!(
-            with.apply([Change::delete(address.id)])
-                .unwrap()
-                .records()
-                .next()
-                .is_none()
-        );
-        let twin = Address {
-            id: Id::new(2),
-            ..address
-        };
-        assert_eq!(
-            with.apply([Change::put(twin)]).unwrap_err()[0].problem.aws_code(),
-            "InvalidIPAddress.InUse"
-        );
+        assert!(with.apply([Change::delete(address.id)]).unwrap().records().next().is_none());
+        let twin = Address { id: Id::new(2), ..address };
+        assert_eq!(with.apply([Change::put(twin)]).unwrap_err()[0].problem.aws_code(), "InvalidIPAddress.InUse");
     }
 }

@@ -7,9 +7,9 @@ use vpc_lpm::Prefix;
 use super::{Desired, Noun, ResourceRef};
 use crate::Id;
 use crate::resource::{
-    AttachmentKind, Destination, EffectiveRoute, EffectiveTransitRoute, Endpoint, EndpointKind,
-    EndpointState, Eni, EniKind, PeeringState, RouteOrigin, RouteState, RouteTable, RouteTarget,
-    TransitAttachment, TransitRouteTable, TransitTarget, VirtualGateway, Vpc,
+    AttachmentKind, Destination, EffectiveRoute, EffectiveTransitRoute, Endpoint, EndpointKind, EndpointState, Eni,
+    EniKind, PeeringState, RouteOrigin, RouteState, RouteTable, RouteTarget, TransitAttachment, TransitRouteTable,
+    TransitTarget, VirtualGateway, Vpc,
 };
 
 impl Desired {
@@ -25,17 +25,11 @@ impl Desired {
         for (prefix, gateway) in self.propagated(table) {
             // Local wins even against a longer propagated prefix (R2.2).
             if !blocks.iter().any(|block| block.covers(prefix)) {
-                routes.insert(
-                    Destination::Prefix(prefix),
-                    (RouteTarget::Virtual(gateway), RouteOrigin::Propagated),
-                );
+                routes.insert(Destination::Prefix(prefix), (RouteTarget::Virtual(gateway), RouteOrigin::Propagated));
             }
         }
         for block in blocks {
-            routes.insert(
-                Destination::Prefix(block),
-                (RouteTarget::Local, RouteOrigin::Local),
-            );
+            routes.insert(Destination::Prefix(block), (RouteTarget::Local, RouteOrigin::Local));
         }
         for (&destination, &target) in &table.routes {
             routes.insert(destination, (target, RouteOrigin::Static));
@@ -48,12 +42,7 @@ impl Desired {
         }
         let effective = |(destination, (target, origin))| {
             let state = self.route_state(table.vpc, target);
-            EffectiveRoute {
-                destination,
-                target,
-                origin,
-                state,
-            }
+            EffectiveRoute { destination, target, origin, state }
         };
         routes.into_iter().map(effective).collect()
     }
@@ -61,18 +50,17 @@ impl Desired {
     /// What virtual gateways announce into a table.
     fn propagated(&self, table: &RouteTable) -> impl Iterator<Item = (Prefix, Id<VirtualGateway>)> {
         let gateways = self.dependents_of_kind::<VirtualGateway>(RouteTable::to_ref(table.id));
-        let learnt = gateways
-            .filter(|gateway| gateway.vpc == Some(table.vpc) && gateway.propagates_to.contains(&table.id));
+        let learnt =
+            gateways.filter(|gateway| gateway.vpc == Some(table.vpc) && gateway.propagates_to.contains(&table.id));
         learnt.flat_map(|gateway| gateway.announces.iter().map(|&prefix| (prefix, gateway.id)))
     }
 
     /// The gateway endpoints that put their route into a table.
     pub fn gateway_endpoints(&self, table: Id<RouteTable>) -> impl Iterator<Item = &Endpoint> {
-        self.dependents_of_kind::<Endpoint>(RouteTable::to_ref(table))
-            .filter(move |endpoint| match &endpoint.kind {
-                EndpointKind::Gateway { tables } => tables.contains(&table),
-                EndpointKind::Interface { .. } => false,
-            })
+        self.dependents_of_kind::<Endpoint>(RouteTable::to_ref(table)).filter(move |endpoint| match &endpoint.kind {
+            EndpointKind::Gateway { tables } => tables.contains(&table),
+            EndpointKind::Interface { .. } => false,
+        })
     }
 
     /// Whether a target can be used now by the tables of a VPC (R2.11).
@@ -81,25 +69,17 @@ impl Desired {
         let usable = match target {
             RouteTarget::EgressOnly(id) => self.get(id).is_some(),
             RouteTarget::Eni(id) => self.get(id).is_some_and(is_attached),
-            RouteTarget::GatewayEndpoint(id) => {
-                self.get(id).is_some_and(|e| e.state == EndpointState::Available)
-            }
+            RouteTarget::GatewayEndpoint(id) => self.get(id).is_some_and(|e| e.state == EndpointState::Available),
             RouteTarget::Internet(id) => self.get(id).is_some_and(|gateway| gateway.vpc == Some(vpc)),
             RouteTarget::Local => true,
             RouteTarget::Nat(id) => self.get(id).is_some(),
-            RouteTarget::Peering(id) => self
-                .get(id)
-                .is_some_and(|peering| peering.state == PeeringState::Active),
+            RouteTarget::Peering(id) => self.get(id).is_some_and(|peering| peering.state == PeeringState::Active),
             RouteTarget::Transit(id) => {
                 self.get(id).is_some() && self.attachments(vpc).any(|attachment| attachment.gateway == id)
             }
             RouteTarget::Virtual(id) => self.get(id).is_some_and(|gateway| gateway.vpc == Some(vpc)),
         };
-        if usable {
-            RouteState::Active
-        } else {
-            RouteState::Blackhole
-        }
+        if usable { RouteState::Active } else { RouteState::Blackhole }
     }
 
     /// A VPC's attachments to transit gateways.
@@ -115,8 +95,7 @@ impl Desired {
     #[must_use]
     pub fn effective_transit_routes(&self, table: &TransitRouteTable) -> Vec<EffectiveTransitRoute> {
         let mut routes = BTreeMap::new();
-        let attachments =
-            self.dependents_of_kind::<TransitAttachment>(ResourceRef::TransitRouteTable(table.id));
+        let attachments = self.dependents_of_kind::<TransitAttachment>(ResourceRef::TransitRouteTable(table.id));
         for attachment in attachments.filter(|attachment| attachment.propagates_to.contains(&table.id)) {
             let AttachmentKind::Vpc { vpc, .. } = attachment.kind else {
                 continue;
@@ -134,12 +113,7 @@ impl Desired {
                 TransitTarget::Attachment(id) if self.get(id).is_some() => RouteState::Active,
                 TransitTarget::Attachment(_) | TransitTarget::Blackhole => RouteState::Blackhole,
             };
-            EffectiveTransitRoute {
-                destination,
-                target,
-                origin,
-                state,
-            }
+            EffectiveTransitRoute { destination, target, origin, state }
         };
         routes.into_iter().map(effective).collect()
     }

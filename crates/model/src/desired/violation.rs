@@ -23,35 +23,22 @@ pub struct Violation {
 ///
 /// Errors: [`Problem::aws_code`] gives EC2's code (vpc-semantics §14.4).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[allow(
-    missing_docs,
-    reason = "the message is the documentation; fields are the values in it"
-)]
+#[allow(missing_docs, reason = "the message is the documentation; fields are the values in it")]
 pub enum Problem {
     #[error("address {address} is used by {by}")]
     AddressInUse { address: IpAddr, by: ResourceRef },
     #[error("address {address} is not inside the subnet's {block}")]
     AddressOutside { address: IpAddr, block: Prefix },
-    #[error(
-        "address {address} is reserved in {block}: the first four and the last address cannot be given out"
-    )]
+    #[error("address {address} is reserved in {block}: the first four and the last address cannot be given out")]
     AddressReserved { address: IpAddr, block: Prefix },
     #[error("{what} belongs to another gateway than {ours}")]
     AnotherGateway { what: ResourceRef, ours: ResourceRef },
     #[error("{what} is in another VPC, {theirs} instead of {ours}")]
-    AnotherVpc {
-        what: ResourceRef,
-        theirs: ResourceRef,
-        ours: ResourceRef,
-    },
+    AnotherVpc { what: ResourceRef, theirs: ResourceRef, ours: ResourceRef },
     #[error("{what} connects the two already")]
     AttachmentExists { what: ResourceRef },
     #[error("{block} overlaps {other} of {by}")]
-    BlockConflict {
-        block: Prefix,
-        other: Prefix,
-        by: ResourceRef,
-    },
+    BlockConflict { block: Prefix, other: Prefix, by: ResourceRef },
     #[error("{block} is not inside any block of {vpc}")]
     BlockOutside { block: Prefix, vpc: ResourceRef },
     #[error("{what} is needed by {by}; delete that first")]
@@ -69,20 +56,13 @@ pub enum Problem {
     #[error("{entry} is in the list twice")]
     EntryDuplicate { entry: Prefix },
     #[error("{value} is {got}, but {expected} is needed here")]
-    Family {
-        value: String,
-        got: &'static str,
-        expected: &'static str,
-    },
+    Family { value: String, got: &'static str, expected: &'static str },
     #[error("{what} already leads to {service} from this table")]
     GatewayEndpointExists { what: ResourceRef, service: String },
     #[error("{what}: {count} is more than the limit of {limit}")]
-    LimitExceeded {
-        what: &'static str,
-        count: usize,
-        limit: usize,
-        code: &'static str,
-    },
+    LimitExceeded { what: &'static str, count: usize, limit: usize, code: &'static str },
+    #[error("{destination} is no block of the VPC, and only its blocks can lead to local")]
+    LocalElsewhere { destination: Destination },
     #[error(
         "{destination} is more specific than the local route; it must be exactly one subnet's block and lead to a network interface or a NAT gateway"
     )]
@@ -111,12 +91,8 @@ pub enum Problem {
     RoutesLinkLocal { destination: Prefix },
     #[error("a route to {destination} is written by the endpoint and cannot be written by hand")]
     RouteOfEndpoint { destination: Destination },
-    #[error("{block} has length /{length}; a {what} block has /16 to /28, or for IPv6 /44 to /64")]
-    Size {
-        what: &'static str,
-        block: Prefix,
-        length: u8,
-    },
+    #[error("{block} has length /{length}; a {what} block of its family has {expected}")]
+    Size { what: &'static str, block: Prefix, length: u8, expected: &'static str },
     #[error("{0}")]
     Unsupported(&'static str),
 }
@@ -134,6 +110,7 @@ impl Problem {
             | Self::EdgeRoute { .. }
             | Self::EdgeTableShared { .. }
             | Self::Family { .. }
+            | Self::LocalElsewhere { .. }
             | Self::MoreSpecificThanLocal { .. }
             | Self::PortRange(_)
             | Self::RouteOfEndpoint { .. }
@@ -158,10 +135,8 @@ impl Problem {
             Self::None { .. } => "MissingParameter",
             Self::NotFound { what } => return not_found(*what),
             Self::RuleDuplicate => "InvalidPermission.Duplicate",
-            Self::Size { what, .. } => {
-                return format!("Invalid{}.Range", capitalised(what))
-                    .replace("InvalidVpc.Range", "InvalidVpcRange");
-            }
+            Self::Size { what: "VPC", .. } => "InvalidVpcRange",
+            Self::Size { .. } => "InvalidSubnet.Range",
         };
         fixed.to_owned()
     }
@@ -190,11 +165,4 @@ fn not_found(what: ResourceRef) -> String {
         ResourceRef::VirtualGateway(_) => "InvalidVpnGatewayID.NotFound".to_owned(),
         ResourceRef::Vpc(_) => "InvalidVpcID.NotFound".to_owned(),
     }
-}
-
-fn capitalised(word: &str) -> String {
-    let mut chars = word.chars();
-    chars
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

@@ -54,17 +54,7 @@ pub struct AclEntry {
 
 /// What a network ACL entry does.
 #[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    serde::Deserialize,
-    schemars::JsonSchema,
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
@@ -95,11 +85,7 @@ impl RuleNumber {
     /// # Errors
     /// [`RuleNumberError`] with the number.
     pub fn new(number: u32) -> Result<Self, RuleNumberError> {
-        u16::try_from(number)
-            .ok()
-            .filter(|n| (1..=Self::MAX).contains(n))
-            .map(Self)
-            .ok_or(RuleNumberError { number })
+        u16::try_from(number).ok().filter(|n| (1..=Self::MAX).contains(n)).map(Self).ok_or(RuleNumberError { number })
     }
 
     /// The number.

@@ -1,8 +1,10 @@
 //! Whose it is, where it is, and what people call it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An AWS account: twelve digits.
@@ -63,12 +65,8 @@ impl FromStr for Region {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let parts: Vec<&str> = text.split('-').collect();
         let words = parts.len() >= 3
-            && parts
-                .iter()
-                .all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
-        let number = parts
-            .last()
-            .is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
+            && parts.iter().all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
+        let number = parts.last().is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
         if words && number {
             Ok(Self(text.to_owned()))
         } else {
@@ -100,10 +98,7 @@ impl Az {
 
 impl Default for Az {
     fn default() -> Self {
-        Self {
-            region: Region::default(),
-            letter: 'a',
-        }
+        Self { region: Region::default(), letter: 'a' }
     }
 }
 
@@ -117,18 +112,8 @@ impl FromStr for Az {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let error = || {
-            NameError::new(
-                text,
-                "availability zone",
-                "a Region and a letter, such as us-east-1a",
-            )
-        };
-        let letter = text
-            .chars()
-            .next_back()
-            .filter(char::is_ascii_lowercase)
-            .ok_or_else(error)?;
+        let error = || NameError::new(text, "availability zone", "a Region and a letter, such as us-east-1a");
+        let letter = text.chars().next_back().filter(char::is_ascii_lowercase).ok_or_else(error)?;
         let region = text[..text.len() - 1].parse().map_err(|_| error())?;
         Ok(Self { region, letter })
     }
@@ -160,17 +145,11 @@ impl FromStr for Name {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let good = (1..=63).contains(&text.len())
             && !text.starts_with(['-', '.'])
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
         if good {
             Ok(Self(text.to_owned()))
         } else {
-            Err(NameError::new(
-                text,
-                "name",
-                "1 to 63 letters, digits, '-', '_' or '.', not starting with '-' or '.'",
-            ))
+            Err(NameError::new(text, "name", "1 to 63 letters, digits, '-', '_' or '.', not starting with '-' or '.'"))
         }
     }
 }
@@ -189,17 +168,13 @@ pub struct NameError {
 
 impl NameError {
     fn new(text: &str, noun: &'static str, expected: &'static str) -> Self {
-        Self {
-            text: text.to_owned(),
-            noun,
-            expected,
-        }
+        Self { text: text.to_owned(), noun, expected }
     }
 }
 
-/// Serialises a type as its text.
+/// Serialises a type as its text, of which a JSON Schema knows the pattern and an example.
 macro_rules! as_text {
-    ($($t:ty),*) => { $(
+    ($($t:ident $type:tt $pattern:literal $example:literal;)*) => { $(
         impl Serialize for $t {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -210,9 +185,25 @@ macro_rules! as_text {
                 String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
             }
         }
+        impl JsonSchema for $t {
+            fn inline_schema() -> bool {
+                true
+            }
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($t).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": $type, "pattern": $pattern, "examples": [$example] })
+            }
+        }
     )* };
 }
-as_text!(AccountId, Az, Name, Region);
+as_text! {
+    AccountId ["string", "integer"] "^[0-9]{12}$" "111111111111";
+    Az "string" "^[a-z0-9]+(-[a-z0-9]+)+-[0-9]+[a-z]$" "us-east-1a";
+    Name "string" "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$" "web-1";
+    Region "string" "^[a-z0-9]+(-[a-z0-9]+)+-[0-9]+$" "us-east-1";
+}
 
 #[cfg(test)]
 mod tests {
@@ -221,24 +212,15 @@ mod tests {
     #[test]
     fn zones_are_a_region_and_a_letter() {
         let az: Az = "eu-central-1b".parse().unwrap();
-        assert_eq!(
-            (az.region().as_str(), az.to_string().as_str()),
-            ("eu-central-1", "eu-central-1b")
-        );
+        assert_eq!((az.region().as_str(), az.to_string().as_str()), ("eu-central-1", "eu-central-1b"));
         for bad in ["", "a", "us-east-1", "us-east-1A", "useast1a", "us-east-a"] {
-            assert!(
-                bad.parse::<Az>().unwrap_err().to_string().contains("us-east-1a"),
-                "{bad}"
-            );
+            assert!(bad.parse::<Az>().unwrap_err().to_string().contains("us-east-1a"), "{bad}");
         }
     }
 
     #[test]
     fn accounts_are_twelve_digits() {
-        assert_eq!(
-            "012345678901".parse::<AccountId>().unwrap().to_string(),
-            "012345678901"
-        );
+        assert_eq!("012345678901".parse::<AccountId>().unwrap().to_string(), "012345678901");
         for bad in ["1234", "12345678901x", "+12345678901"] {
             assert!(bad.parse::<AccountId>().is_err(), "{bad}");
         }

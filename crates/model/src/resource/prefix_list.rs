@@ -38,8 +38,27 @@ pub struct PrefixList {
     pub family: Family,
     /// The newest version's entries, sorted, each once.
     pub entries: Vec<Prefix>,
-    /// How many entries it may grow to: what a reference to it costs against quotas (R2.32).
+    /// How many entries it may grow to.
     pub max_entries: u16,
     /// Whether AWS keeps it (then people cannot change it, R2.34).
     pub aws_managed: bool,
+}
+
+impl PrefixList {
+    /// What a reference to it costs against the quotas of route tables and security groups.
+    ///
+    /// Source: R2.32, R2.33 (S3 and DynamoDB weigh 1; lists that weigh more are told by their names).
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        if !self.aws_managed {
+            return usize::from(self.max_entries);
+        }
+        let name = self.name.as_ref().map_or("", Name::as_str);
+        match name.rsplit('.').next() {
+            Some("origin-facing") => 55,
+            Some("vpc-lattice") => 10,
+            Some("groundstation") => 5,
+            Some(_) | None => 1,
+        }
+    }
 }

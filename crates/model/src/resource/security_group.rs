@@ -60,9 +60,6 @@ impl fmt::Display for Peer {
 }
 
 /// Serialises a value as people read it.
-pub(super) fn display<T: fmt::Display, S: serde::Serializer>(
-    value: &T,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+pub(super) fn display<T: fmt::Display, S: serde::Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }

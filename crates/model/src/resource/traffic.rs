@@ -43,30 +43,20 @@ pub struct PortRangeError {
 
 impl PortRange {
     /// Every port.
-    pub const ALL: Self = Self {
-        first: 0,
-        last: u16::MAX,
-    };
+    pub const ALL: Self = Self { first: 0, last: u16::MAX };
 
     /// The range, if it does not end before it starts.
     ///
     /// # Errors
     /// [`PortRangeError`] with both ends.
     pub const fn new(first: u16, last: u16) -> Result<Self, PortRangeError> {
-        if first <= last {
-            Ok(Self { first, last })
-        } else {
-            Err(PortRangeError { first, last })
-        }
+        if first <= last { Ok(Self { first, last }) } else { Err(PortRangeError { first, last }) }
     }
 
     /// The range of one port.
     #[must_use]
     pub const fn one(port: u16) -> Self {
-        Self {
-            first: port,
-            last: port,
-        }
+        Self { first: port, last: port }
     }
 
     /// The first port.
@@ -91,11 +81,7 @@ impl PortRange {
 
 impl fmt::Display for PortRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.first == self.last {
-            write!(f, "{}", self.first)
-        } else {
-            write!(f, "{}-{}", self.first, self.last)
-        }
+        if self.first == self.last { write!(f, "{}", self.first) } else { write!(f, "{}-{}", self.first, self.last) }
     }
 }
 
@@ -147,6 +133,18 @@ pub enum Traffic {
 }
 
 impl Traffic {
+    /// The same traffic, by the name of its protocol if it has one.
+    #[must_use]
+    pub const fn canonical(self) -> Self {
+        match self {
+            Self::Other(1) => Self::Icmp(IcmpMatch { kind: None, code: None }),
+            Self::Other(6) => Self::Tcp(PortRange::ALL),
+            Self::Other(17) => Self::Udp(PortRange::ALL),
+            Self::Other(58) => Self::Icmpv6(IcmpMatch { kind: None, code: None }),
+            Self::All | Self::Icmp(_) | Self::Icmpv6(_) | Self::Other(_) | Self::Tcp(_) | Self::Udp(_) => self,
+        }
+    }
+
     /// Whether a packet of this tuple is meant. The destination port decides (R8.24), in either direction.
     #[must_use]
     #[inline]
@@ -162,9 +160,7 @@ impl Traffic {
     }
 
     fn icmp(icmp: IcmpMatch, tuple: &FiveTuple) -> bool {
-        tuple
-            .icmp_type_code()
-            .is_some_and(|(kind, code)| icmp.contains(kind, code))
+        tuple.icmp_type_code().is_some_and(|(kind, code)| icmp.contains(kind, code))
     }
 }
 

@@ -29,11 +29,7 @@ pub enum Layer {
 impl Layer {
     /// An error in this layer.
     pub(super) fn error(self, offset: usize, kind: ParseErrorKind) -> ParseError {
-        ParseError {
-            layer: self,
-            offset: offset.min(u16::MAX.into()) as u16,
-            kind,
-        }
+        ParseError { layer: self, offset: offset.min(u16::MAX.into()) as u16, kind }
     }
 }
 
@@ -144,16 +140,10 @@ impl fmt::Display for ParseErrorKind {
                 write!(f, "header checksum is {found:#06x}, should be {expected:#06x}")
             }
             Self::ChecksumPlace { start, field } => {
-                write!(
-                    f,
-                    "checksum start {start} and field {field} do not fit the packet"
-                )
+                write!(f, "checksum start {start} and field {field} do not fit the packet")
             }
             Self::FragmentPastEnd { offset, len } => {
-                write!(
-                    f,
-                    "fragment of {len} bytes at {offset} ends behind the largest datagram"
-                )
+                write!(f, "fragment of {len} bytes at {offset} ends behind the largest datagram")
             }
             Self::GsoKind { kind } => write!(f, "segmentation {kind:?} does not fit the protocol"),
             Self::GsoSize => f.write_str("segments of 0 bytes"),

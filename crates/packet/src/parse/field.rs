@@ -38,8 +38,5 @@ fn tcp_bytes<const N: usize>(buf: &PacketBuf, parsed: &Parsed, at: usize) -> Opt
     if parsed.tuple.protocol != Protocol::TCP || parsed.packet.l4_len == 0 {
         return None;
     }
-    buf.bytes()
-        .get(usize::from(parsed.packet.l4) + at..)?
-        .first_chunk()
-        .copied()
+    buf.bytes().get(usize::from(parsed.packet.l4) + at..)?.first_chunk().copied()
 }

@@ -20,12 +20,7 @@ impl Default for Build<'_> {
             src_port: 40_000,
             dst_port: 443,
         };
-        Self {
-            tuple,
-            payload: &[],
-            flags: TcpFlags::SYN,
-            options: &[],
-        }
+        Self { tuple, payload: &[], flags: TcpFlags::SYN, options: &[] }
     }
 }
 
@@ -61,21 +56,10 @@ pub(crate) fn build(b: &Build<'_>) -> Vec<u8> {
 
 /// Two tuples of one IP version and protocol; ICMP is an echo of the same type.
 pub(crate) fn tuples() -> impl Strategy<Value = (FiveTuple, FiveTuple)> {
-    let ends = (
-        any::<[[u8; 16]; 4]>(),
-        any::<[u16; 4]>(),
-        any::<bool>(),
-        0u8..4,
-        0u8..16,
-    );
+    let ends = (any::<[[u8; 16]; 4]>(), any::<[u16; 4]>(), any::<bool>(), 0u8..4, 0u8..16);
     ends.prop_map(|(a, p, v6, protocol, keep)| {
-        let address = |i: usize| -> IpAddr {
-            if v6 {
-                a[i].into()
-            } else {
-                <[u8; 4]>::try_from(&a[i][..4]).unwrap().into()
-            }
-        };
+        let address =
+            |i: usize| -> IpAddr { if v6 { a[i].into() } else { <[u8; 4]>::try_from(&a[i][..4]).unwrap().into() } };
         let protocol = match (protocol, v6) {
             (0, _) => Protocol::TCP,
             (1, _) => Protocol::UDP,
@@ -89,20 +73,9 @@ pub(crate) fn tuples() -> impl Strategy<Value = (FiveTuple, FiveTuple)> {
             Protocol::ICMPV6 => (p[0], 128 << 8, p[2], 128 << 8),
             _ => (0, 0, 0, 0),
         };
-        let before = FiveTuple {
-            src: address(0),
-            dst: address(1),
-            protocol,
-            src_port,
-            dst_port,
-        };
-        let mut after = FiveTuple {
-            src: address(2),
-            dst: address(3),
-            protocol,
-            src_port: other_src,
-            dst_port: other_dst,
-        };
+        let before = FiveTuple { src: address(0), dst: address(1), protocol, src_port, dst_port };
+        let mut after =
+            FiveTuple { src: address(2), dst: address(3), protocol, src_port: other_src, dst_port: other_dst };
         // Each of the four numbers stays in half of the cases, as with source NAT.
         if keep & 1 != 0 {
             after.src = before.src;
@@ -166,10 +139,7 @@ fn error(bytes: &[u8]) -> ParseError {
 }
 
 fn v4() -> Vec<u8> {
-    build(&Build {
-        payload: &[0; 40],
-        ..Build::default()
-    })
+    build(&Build { payload: &[0; 40], ..Build::default() })
 }
 
 /// Writes bytes into an IPv4 header and makes its checksum right again.
@@ -195,25 +165,12 @@ fn v6(first: u8, extensions: &[u8]) -> Vec<u8> {
 
 #[test]
 fn an_error_is_a_sentence_with_layer_byte_and_value() {
-    assert_eq!(
-        error(&[]).to_string(),
-        "ip at byte 0: header needs 1 bytes, only 0 are there"
-    );
-    assert_eq!(
-        error(&[0x51]).to_string(),
-        "ip at byte 0: version 5 is neither 4 nor 6"
-    );
-    assert_eq!(
-        error(&[0x45; 8]).to_string(),
-        "ipv4 at byte 0: header needs 20 bytes, only 8 are there"
-    );
+    assert_eq!(error(&[]).to_string(), "ip at byte 0: header needs 1 bytes, only 0 are there");
+    assert_eq!(error(&[0x51]).to_string(), "ip at byte 0: version 5 is neither 4 nor 6");
+    assert_eq!(error(&[0x45; 8]).to_string(), "ipv4 at byte 0: header needs 20 bytes, only 8 are there");
     let mut bytes = v4();
     bytes[8] ^= 1;
-    assert!(
-        error(&bytes)
-            .to_string()
-            .starts_with("ipv4 at byte 10: header checksum is 0x")
-    );
+    assert!(error(&bytes).to_string().starts_with("ipv4 at byte 10: header checksum is 0x"));
 }
 
 #[test]
@@ -222,59 +179,20 @@ fn the_expected_checksum_in_the_error_is_the_right_one() {
     let right = u16::from_be_bytes([bytes[10], bytes[11]]);
     bytes[10] ^= 0x5a;
     let found = u16::from_be_bytes([bytes[10], bytes[11]]);
-    assert_eq!(
-        error(&bytes).kind,
-        ParseErrorKind::Checksum {
-            found,
-            expected: right
-        }
-    );
+    assert_eq!(error(&bytes).kind, ParseErrorKind::Checksum { found, expected: right });
 }
 
 #[test]
 fn impossible_ipv4_lengths_are_named() {
     let kind = |bytes: Vec<u8>| error(&bytes).kind;
-    assert_eq!(
-        kind(with(v4(), 0, &[0x44])),
-        ParseErrorKind::HeaderLength { words: 4, least: 5 }
-    );
-    assert_eq!(
-        kind(with(v4(), 2, &[0, 19])),
-        ParseErrorKind::LengthBelowHeader {
-            claimed: 19,
-            header: 20
-        }
-    );
-    assert_eq!(
-        kind(with(v4(), 2, &[0, 0])),
-        ParseErrorKind::LengthBelowHeader {
-            claimed: 0,
-            header: 20
-        }
-    );
-    assert_eq!(
-        kind(with(v4(), 2, &[0, 81])),
-        ParseErrorKind::LengthPastEnd {
-            claimed: 81,
-            available: 80
-        }
-    );
-    assert_eq!(
-        kind(with(v4(), 2, &[0, 30])),
-        ParseErrorKind::Truncated {
-            needed: 20,
-            available: 10
-        }
-    );
+    assert_eq!(kind(with(v4(), 0, &[0x44])), ParseErrorKind::HeaderLength { words: 4, least: 5 });
+    assert_eq!(kind(with(v4(), 2, &[0, 19])), ParseErrorKind::LengthBelowHeader { claimed: 19, header: 20 });
+    assert_eq!(kind(with(v4(), 2, &[0, 0])), ParseErrorKind::LengthBelowHeader { claimed: 0, header: 20 });
+    assert_eq!(kind(with(v4(), 2, &[0, 81])), ParseErrorKind::LengthPastEnd { claimed: 81, available: 80 });
+    assert_eq!(kind(with(v4(), 2, &[0, 30])), ParseErrorKind::Truncated { needed: 20, available: 10 });
     assert_eq!(kind(with(v4(), 6, &[0, 1])), ParseErrorKind::TinyFragment);
     let far = kind(with(v4(), 6, &[0x1f, 0xff]));
-    assert_eq!(
-        far,
-        ParseErrorKind::FragmentPastEnd {
-            offset: 65_528,
-            len: 60
-        }
-    );
+    assert_eq!(far, ParseErrorKind::FragmentPastEnd { offset: 65_528, len: 60 });
 }
 
 #[test]
@@ -282,45 +200,21 @@ fn impossible_tcp_and_udp_lengths_are_named() {
     let mut bytes = v4();
     bytes[32] = 0x40;
     assert_eq!((error(&bytes).layer, error(&bytes).offset), (Layer::Tcp, 32));
-    assert_eq!(
-        error(&bytes).kind,
-        ParseErrorKind::HeaderLength { words: 4, least: 5 }
-    );
+    assert_eq!(error(&bytes).kind, ParseErrorKind::HeaderLength { words: 4, least: 5 });
     let mut bytes = build(&Build::default());
     bytes[32] = 0x60;
-    assert_eq!(
-        error(&bytes).kind,
-        ParseErrorKind::LengthPastEnd {
-            claimed: 24,
-            available: 20
-        }
-    );
+    assert_eq!(error(&bytes).kind, ParseErrorKind::LengthPastEnd { claimed: 24, available: 20 });
     let mut bytes = v6(17, &[]);
     bytes[45] = 7;
-    assert_eq!(
-        error(&bytes).kind,
-        ParseErrorKind::LengthBelowHeader {
-            claimed: 7,
-            header: 8
-        }
-    );
+    assert_eq!(error(&bytes).kind, ParseErrorKind::LengthBelowHeader { claimed: 7, header: 8 });
     bytes[45] = 9;
-    assert_eq!(
-        error(&bytes).kind,
-        ParseErrorKind::LengthPastEnd {
-            claimed: 9,
-            available: 8
-        }
-    );
+    assert_eq!(error(&bytes).kind, ParseErrorKind::LengthPastEnd { claimed: 9, available: 8 });
 }
 
 #[test]
 fn fragments_are_told_apart() {
     let fragment = |word: [u8; 2]| {
-        let parsed = parse_bytes(
-            &with(v4(), 4, &[0xab, 0xcd, word[0], word[1]]),
-            Offload::default(),
-        );
+        let parsed = parse_bytes(&with(v4(), 4, &[0xab, 0xcd, word[0], word[1]]), Offload::default());
         parsed.map(|p| (p.packet.fragment, p.tuple.src_port, p.packet.l4_len, p.checksum))
     };
     assert_eq!(fragment([0x40, 0]).unwrap().0, Fragment::Whole);
@@ -343,10 +237,7 @@ fn ipv6_extensions_are_skipped_in_any_legal_order() {
     ]
     .concat();
     let parsed = parse_bytes(&v6(0, &chain), Offload::default()).unwrap();
-    assert_eq!(
-        (parsed.packet.l4, parsed.tuple.protocol, parsed.tuple.dst_port),
-        (88, Protocol::UDP, 53)
-    );
+    assert_eq!((parsed.packet.l4, parsed.tuple.protocol, parsed.tuple.dst_port), (88, Protocol::UDP, 53));
     assert_eq!(parsed.packet.fragment, Fragment::Whole);
 }
 
@@ -354,29 +245,14 @@ fn ipv6_extensions_are_skipped_in_any_legal_order() {
 fn ipv6_chains_that_break_a_rule_are_refused() {
     let options = |next: u8| [next, 0, 1, 4, 0, 0, 0, 0];
     let kind = |first, chain: &[[u8; 8]]| error(&v6(first, &chain.concat())).kind;
-    assert_eq!(
-        kind(60, &[options(0), options(17)]),
-        ParseErrorKind::HopByHopNotFirst
-    );
-    assert_eq!(
-        kind(44, &[[44, 0, 0, 1, 0, 0, 0, 1], options(17)]),
-        ParseErrorKind::SecondFragmentHeader
-    );
+    assert_eq!(kind(60, &[options(0), options(17)]), ParseErrorKind::HopByHopNotFirst);
+    assert_eq!(kind(44, &[[44, 0, 0, 1, 0, 0, 0, 1], options(17)]), ParseErrorKind::SecondFragmentHeader);
     let nine = [[options(60); 8].as_flattened(), &options(17)].concat();
-    assert_eq!(
-        error(&v6(60, &nine)).kind,
-        ParseErrorKind::TooManyExtensions { limit: 8 }
-    );
+    assert_eq!(error(&v6(60, &nine)).kind, ParseErrorKind::TooManyExtensions { limit: 8 });
     let eight = [[options(60); 7].as_flattened(), &options(17)].concat();
     assert!(parse_bytes(&v6(60, &eight), Offload::default()).is_ok());
     let long = error(&v6(60, &[17, 9, 0, 0, 0, 0, 0, 0])).kind;
-    assert_eq!(
-        long,
-        ParseErrorKind::LengthPastEnd {
-            claimed: 80,
-            available: 16
-        }
-    );
+    assert_eq!(long, ParseErrorKind::LengthPastEnd { claimed: 80, available: 16 });
 }
 
 #[test]
@@ -385,16 +261,10 @@ fn ipv6_fragments_no_next_header_and_esp_have_no_ports() {
     assert_eq!(later.packet.fragment, Fragment::Later { id: 7, last: false });
     assert_eq!((later.tuple.protocol, later.tuple.dst_port), (Protocol::UDP, 0));
     let first = parse_bytes(&v6(44, &[17, 0, 0, 1, 0, 0, 0, 7]), Offload::default()).unwrap();
-    assert_eq!(
-        (first.packet.fragment, first.tuple.dst_port),
-        (Fragment::First { id: 7 }, 53)
-    );
+    assert_eq!((first.packet.fragment, first.tuple.dst_port), (Fragment::First { id: 7 }, 53));
     for opaque in [50, 59, 132, 135, 1, 253] {
         let parsed = parse_bytes(&v6(opaque, &[]), Offload::default()).unwrap();
-        assert_eq!(
-            (parsed.tuple.protocol, parsed.tuple.dst_port),
-            (Protocol(opaque), 0)
-        );
+        assert_eq!((parsed.tuple.protocol, parsed.tuple.dst_port), (Protocol(opaque), 0));
         assert_eq!((parsed.packet.l4_len, parsed.checksum), (0, L4Checksum::Absent));
     }
 }
@@ -403,17 +273,8 @@ fn ipv6_fragments_no_next_header_and_esp_have_no_ports() {
 fn a_quote_of_eight_bytes_names_the_flow_and_a_shorter_one_does_not() {
     let inner = v4();
     let error = |quoted: usize| {
-        let tuple = FiveTuple {
-            protocol: Protocol::ICMP,
-            src_port: 0,
-            dst_port: 11 << 8,
-            ..Build::default().tuple
-        };
-        let bytes = build(&Build {
-            tuple,
-            payload: &inner[..quoted],
-            ..Build::default()
-        });
+        let tuple = FiveTuple { protocol: Protocol::ICMP, src_port: 0, dst_port: 11 << 8, ..Build::default().tuple };
+        let bytes = build(&Build { tuple, payload: &inner[..quoted], ..Build::default() });
         parse_bytes(&bytes, Offload::default()).unwrap().quoted
     };
     assert_eq!(error(28), Some(Build::default().tuple));
@@ -425,26 +286,13 @@ fn a_quote_of_eight_bytes_names_the_flow_and_a_shorter_one_does_not() {
 #[test]
 fn an_offload_that_does_not_fit_the_packet_is_refused() {
     let bytes = v4();
-    let partial = PartialChecksum {
-        start: 20,
-        offset: 16,
-    };
-    let gso = Gso {
-        kind: GsoKind::Tcpv4,
-        size: 10,
-        ecn: false,
-    };
+    let partial = PartialChecksum { start: 20, offset: 16 };
+    let gso = Gso { kind: GsoKind::Tcpv4, size: 10, ecn: false };
     let kind = |partial, gso| parse_bytes(&bytes, Offload { partial, gso }).map_err(|e| e.kind);
     assert_eq!(kind(Some(partial), Some(gso)).unwrap().packet.segments, 4);
     assert_eq!(kind(None, Some(gso)), Err(ParseErrorKind::GsoWithoutPartial));
-    let other = Gso {
-        kind: GsoKind::Tcpv6,
-        ..gso
-    };
-    assert_eq!(
-        kind(Some(partial), Some(other)),
-        Err(ParseErrorKind::GsoKind { kind: GsoKind::Tcpv6 })
-    );
+    let other = Gso { kind: GsoKind::Tcpv6, ..gso };
+    assert_eq!(kind(Some(partial), Some(other)), Err(ParseErrorKind::GsoKind { kind: GsoKind::Tcpv6 }));
     let place = |start, offset| kind(Some(PartialChecksum { start, offset }), None);
     let wrong = |start, field| Err(ParseErrorKind::ChecksumPlace { start, field });
     assert_eq!(place(20, 6), wrong(20, 26));

@@ -10,7 +10,9 @@ use super::LinkType;
 pub fn ip_packet(link_type: LinkType, frame: &[u8]) -> Option<&[u8]> {
     match link_type {
         // 12 and 14 are the values of DLT_RAW on some systems; files with them exist.
-        LinkType::RAW | LinkType::IPV4 | LinkType::IPV6 | LinkType(12 | 14) => Some(frame),
+        LinkType::RAW | LinkType(12 | 14) => Some(frame),
+        LinkType::IPV4 => Some(frame).filter(|frame| version(frame) == Some(4)),
+        LinkType::IPV6 => Some(frame).filter(|frame| version(frame) == Some(6)),
         LinkType::ETHERNET => ethertype(frame.get(12..)?),
         LinkType::LINUX_SLL => ethertype(frame.get(14..)?),
         LinkType::LINUX_SLL2 => {
@@ -31,6 +33,10 @@ const VLAN: [u16; 3] = [0x8100, 0x88a8, 0x9100];
 
 const fn is_ip(ethertype: u16) -> bool {
     matches!(ethertype, 0x0800 | 0x86dd)
+}
+
+fn version(packet: &[u8]) -> Option<u8> {
+    packet.first().map(|b| b >> 4)
 }
 
 /// Goes from an Ethertype over VLAN tags to the packet.

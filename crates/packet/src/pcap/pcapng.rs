@@ -38,25 +38,16 @@ pub(super) fn record<'a>(
         }
         let body = input.take(len - 12)?;
         input.take(4)?;
-        let mut body = Input {
-            file: body,
-            at: 0,
-            big_endian: input.big_endian,
-        };
+        let mut body = Input { file: body, at: 0, big_endian: input.big_endian };
         // Offsets in errors are those of the file.
         let place = |error| match error {
-            PcapError::Truncated { offset, needed } => PcapError::Truncated {
-                offset: start + 8 + offset,
-                needed,
-            },
+            PcapError::Truncated { offset, needed } => PcapError::Truncated { offset: start + 8 + offset, needed },
             PcapError::BlockLength { .. } | PcapError::Interface { .. } | PcapError::Magic { .. } => error,
         };
         match kind {
             INTERFACE => interfaces.push(interface(&mut body).map_err(place)?),
             ENHANCED_PACKET | OLD_PACKET | SIMPLE_PACKET => {
-                return packet(&mut body, kind, interfaces, start)
-                    .map(Some)
-                    .map_err(place);
+                return packet(&mut body, kind, interfaces, start).map(Some).map_err(place);
             }
             _ => {}
         }
@@ -82,11 +73,7 @@ fn interface(body: &mut Input<'_>) -> Result<Interface, PcapError> {
             _ => {}
         }
     }
-    Ok(Interface {
-        link_type,
-        snap_len,
-        units,
-    })
+    Ok(Interface { link_type, snap_len, units })
 }
 
 const TIME_RESOLUTION: u16 = 9;
@@ -106,34 +93,18 @@ fn packet<'a>(
         }
         _ => 0,
     };
-    let interface = interfaces
-        .get(index)
-        .ok_or(PcapError::Interface { offset, index })?;
+    let interface = interfaces.get(index).ok_or(PcapError::Interface { offset, index })?;
     let link_type = interface.link_type;
     if kind == SIMPLE_PACKET {
         let sent_len = body.u32()?;
-        let most = if interface.snap_len == 0 {
-            sent_len
-        } else {
-            interface.snap_len
-        };
+        let most = if interface.snap_len == 0 { sent_len } else { interface.snap_len };
         let bytes = body.take(sent_len.min(most) as usize)?;
-        return Ok(Record {
-            time: 0,
-            link_type,
-            bytes,
-            sent_len,
-        });
+        return Ok(Record { time: 0, link_type, bytes, sent_len });
     }
     let (high, low) = (u64::from(body.u32()?), u64::from(body.u32()?));
     let (len, sent_len) = (body.u32()? as usize, body.u32()?);
     let bytes = body.take(len)?;
     let ticks = u128::from(high << 32 | low);
     let time = (ticks * u128::from(NANOSECONDS) / u128::from(interface.units.max(1))) as u64;
-    Ok(Record {
-        time,
-        link_type,
-        bytes,
-        sent_len,
-    })
+    Ok(Record { time, link_type, bytes, sent_len })
 }

@@ -17,10 +17,7 @@ pub fn clamp_mss(buf: &mut PacketBuf, parsed: &Parsed, max_mss: u16) -> bool {
     if !is_syn {
         return false;
     }
-    let (l4, end) = (
-        usize::from(parsed.packet.l4),
-        usize::from(parsed.packet.header_len()),
-    );
+    let (l4, end) = (usize::from(parsed.packet.l4), usize::from(parsed.packet.header_len()));
     let bytes = buf.bytes_mut();
     let Some(at) = bytes.get(..end).and_then(|headers| find_mss(headers, l4 + 20)) else {
         return false;
@@ -35,11 +32,7 @@ pub fn clamp_mss(buf: &mut PacketBuf, parsed: &Parsed, max_mss: u16) -> bool {
         let word = |value: u16| if odd { value.swap_bytes() } else { value };
         let field = l4 + usize::from(TCP_FIELD);
         if let Some(sum) = read16(bytes, field) {
-            write16(
-                bytes,
-                field,
-                Delta::NONE.word(word(old), word(max_mss)).complete(sum),
-            );
+            write16(bytes, field, Delta::NONE.word(word(old), word(max_mss)).complete(sum));
         }
     }
     true

@@ -107,9 +107,7 @@ pub(super) fn expect(expected: &PacketSpec, actual: &PacketSpec) -> Result<(), M
     }
     if let Some(payload) = &want.payload {
         let found = super::build::payload(actual);
-        check("payload", payload, &found, |bytes| {
-            super::print::bytes_to_text(bytes)
-        })?;
+        check("payload", payload, &found, |bytes| super::print::bytes_to_text(bytes))?;
     }
     let hex = |bytes: &Option<Vec<u8>>| format!("{bytes:02x?}");
     if want.opts.is_some() {
@@ -128,21 +126,11 @@ fn expect_kind(expected: &PacketSpec, actual: &PacketSpec) -> Result<(), Mismatc
     // The line without attributes is what a reader compares first.
     let line = |spec: &PacketSpec| {
         let kind = match &spec.kind {
-            Kind::Tcp { ports, .. } => Kind::Tcp {
-                ports: *ports,
-                flags: None,
-            },
-            Kind::Icmp { message, .. } => Kind::Icmp {
-                message: *message,
-                quoted: None,
-            },
+            Kind::Tcp { ports, .. } => Kind::Tcp { ports: *ports, flags: None },
+            Kind::Icmp { message, .. } => Kind::Icmp { message: *message, quoted: None },
             Kind::Other(_) | Kind::Udp { .. } => spec.kind.clone(),
         };
-        PacketSpec {
-            kind,
-            attributes: Attributes::default(),
-            ..*spec
-        }
+        PacketSpec { kind, attributes: Attributes::default(), ..*spec }
     };
     let (mut want, have) = (line(expected), line(actual));
     if let Kind::Icmp { message, .. } = &mut want.kind
@@ -152,20 +140,10 @@ fn expect_kind(expected: &PacketSpec, actual: &PacketSpec) -> Result<(), Mismatc
     }
     check("packet", &want, &have, PacketSpec::to_string)?;
     match (&expected.kind, &actual.kind) {
-        (
-            Kind::Tcp {
-                flags: Some(want), ..
-            },
-            Kind::Tcp { flags, .. },
-        ) => check("flags", want, &flags.unwrap_or_default(), |flags| {
-            super::print::flags_to_text(*flags)
-        }),
-        (
-            Kind::Icmp {
-                quoted: Some(want), ..
-            },
-            Kind::Icmp { quoted, .. },
-        ) => {
+        (Kind::Tcp { flags: Some(want), .. }, Kind::Tcp { flags, .. }) => {
+            check("flags", want, &flags.unwrap_or_default(), |flags| super::print::flags_to_text(*flags))
+        }
+        (Kind::Icmp { quoted: Some(want), .. }, Kind::Icmp { quoted, .. }) => {
             let text = |tuple: &Option<crate::FiveTuple>| tuple.map_or("none".to_owned(), |t| t.to_string());
             check("quote", &Some(*want), quoted, text)
         }
@@ -182,9 +160,5 @@ fn check<T: PartialEq>(
     if expected == actual {
         return Ok(());
     }
-    Err(Mismatch {
-        what,
-        expected: text(expected),
-        actual: text(actual),
-    })
+    Err(Mismatch { what, expected: text(expected), actual: text(actual) })
 }

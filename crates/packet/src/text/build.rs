@@ -17,10 +17,7 @@ pub(super) fn build(spec: &PacketSpec) -> Vec<u8> {
         write16(&mut message, 4, udp_len);
     }
     if let Some(field) = field {
-        let sum = spec
-            .attributes
-            .sum
-            .map_or_else(|| right_sum(spec, &message), |sum| sum as u16);
+        let sum = spec.attributes.sum.map_or_else(|| right_sum(spec, &message), |sum| sum as u16);
         write16(&mut message, field, sum);
     }
     let mut packet = ip;
@@ -41,9 +38,7 @@ pub(super) fn to_buf(spec: &PacketSpec) -> PacketBuf {
     };
     let start = ip_header(spec).len();
     let len = (buf.len() - start) as u32;
-    let sum = Sum::new()
-        .pseudo_header(spec.src, spec.dst, spec.protocol(), len)
-        .fold();
+    let sum = Sum::new().pseudo_header(spec.src, spec.dst, spec.protocol(), len).fold();
     write16(buf.bytes_mut(), start + usize::from(offset), sum);
     let kind = match (spec.protocol(), spec.src) {
         (Protocol::UDP, _) => GsoKind::Udp,
@@ -51,15 +46,8 @@ pub(super) fn to_buf(spec: &PacketSpec) -> PacketBuf {
         (_, IpAddr::V6(_)) => GsoKind::Tcpv6,
     };
     let ecn = matches!(spec.kind, Kind::Tcp { flags: Some(flags), .. } if flags.contains(TcpFlags::CWR));
-    buf.offload.partial = Some(PartialChecksum {
-        start: start as u16,
-        offset,
-    });
-    buf.offload.gso = Some(Gso {
-        kind,
-        size: size as u16,
-        ecn,
-    });
+    buf.offload.partial = Some(PartialChecksum { start: start as u16, offset });
+    buf.offload.gso = Some(Gso { kind, size: size as u16, ecn });
     buf
 }
 
@@ -73,12 +61,7 @@ pub(super) fn payload(spec: &PacketSpec) -> Vec<u8> {
     let a = &spec.attributes;
     let mut payload = match (&a.payload, &spec.kind) {
         (Some(payload), _) => payload.clone(),
-        (
-            None,
-            Kind::Icmp {
-                quoted: Some(quoted), ..
-            },
-        ) => quote(&PacketSpec::from(*quoted)),
+        (None, Kind::Icmp { quoted: Some(quoted), .. }) => quote(&PacketSpec::from(*quoted)),
         (None, Kind::Icmp { .. } | Kind::Other(_) | Kind::Tcp { .. } | Kind::Udp { .. }) => Vec::new(),
     };
     if let Some(len) = a.len {
@@ -204,9 +187,5 @@ fn right_sum(spec: &PacketSpec, message: &[u8]) -> u16 {
         _ => Sum::new().pseudo_header(spec.src, spec.dst, protocol, covered.len() as u32),
     };
     let sum = pseudo.bytes(covered).checksum();
-    if protocol == Protocol::UDP {
-        udp_zero(sum)
-    } else {
-        sum
-    }
+    if protocol == Protocol::UDP { udp_zero(sum) } else { sum }
 }

@@ -27,10 +27,7 @@ pub(super) fn dissect(bytes: &[u8], offload: Offload) -> Result<PacketSpec, Pars
 }
 
 fn ip_attributes(bytes: &[u8], parsed: &Parsed) -> Attributes {
-    let mut a = Attributes {
-        ttl: Some(parsed.packet.ttl.into()),
-        ..Attributes::default()
-    };
+    let mut a = Attributes { ttl: Some(parsed.packet.ttl.into()), ..Attributes::default() };
     let word = bytes.first_chunk().map_or(0, |b| u32::from_be_bytes(*b));
     let l4 = usize::from(parsed.packet.l4);
     if parsed.tuple.src.is_ipv4() {
@@ -39,15 +36,9 @@ fn ip_attributes(bytes: &[u8], parsed: &Parsed) -> Attributes {
         a.ipid = read16(bytes, 4).map(u32::from);
         let flags = read16(bytes, 6).unwrap_or_default();
         a.df = parsed.packet.dont_fragment.then_some(true);
-        let piece = Piece {
-            offset: (flags & 0x1fff) * 8,
-            more: flags & 0x2000 != 0,
-        };
+        let piece = Piece { offset: (flags & 0x1fff) * 8, more: flags & 0x2000 != 0 };
         a.frag = (parsed.packet.fragment != Fragment::Whole).then_some(piece);
-        a.ipopts = bytes
-            .get(20..l4)
-            .filter(|options| !options.is_empty())
-            .map(<[u8]>::to_vec);
+        a.ipopts = bytes.get(20..l4).filter(|options| !options.is_empty()).map(<[u8]>::to_vec);
         return a;
     }
     a.dscp = Some(word >> 22 & 0x3f);
@@ -55,26 +46,18 @@ fn ip_attributes(bytes: &[u8], parsed: &Parsed) -> Attributes {
     a.flow = Some(word & 0xf_ffff);
     let extensions = bytes.get(40..l4).unwrap_or_default();
     let first = bytes.get(6).copied().unwrap_or_default();
-    let piece = extensions
-        .first_chunk::<8>()
-        .filter(|_| first == 44 && extensions.len() == 8);
+    let piece = extensions.first_chunk::<8>().filter(|_| first == 44 && extensions.len() == 8);
     match (piece, parsed.packet.fragment) {
         (Some(h), Fragment::First { id } | Fragment::Later { id, .. }) => {
             let word = u16::from_be_bytes([h[2], h[3]]);
             a.ipid = Some(id);
-            a.frag = Some(Piece {
-                offset: word & 0xfff8,
-                more: word & 1 != 0,
-            });
+            a.frag = Some(Piece { offset: word & 0xfff8, more: word & 1 != 0 });
         }
         (_, fragment) if !extensions.is_empty() => {
             a.ext = Some((first, extensions.to_vec()));
             if let Fragment::Later { last, .. } = fragment {
                 // Where exactly is in the extension's bytes; here it says that there is no layer 4.
-                a.frag = Some(Piece {
-                    offset: 8,
-                    more: !last,
-                });
+                a.frag = Some(Piece { offset: 8, more: !last });
             }
         }
         _ => {}
@@ -85,11 +68,7 @@ fn ip_attributes(bytes: &[u8], parsed: &Parsed) -> Attributes {
 fn l4_attributes(spec: &mut PacketSpec, l4: &[u8], parsed: &Parsed) {
     let a = &mut spec.attributes;
     let later = matches!(parsed.packet.fragment, Fragment::Later { .. });
-    let word = |at: usize| {
-        l4.get(at..)
-            .and_then(|b| b.first_chunk())
-            .map(|b| u32::from_be_bytes(*b))
-    };
+    let word = |at: usize| l4.get(at..).and_then(|b| b.first_chunk()).map(|b| u32::from_be_bytes(*b));
     let half = |at: usize| read16(l4, at).map(u32::from);
     match &mut spec.kind {
         Kind::Tcp { ports, .. } | Kind::Udp { ports } if later => *ports = None,
@@ -132,9 +111,7 @@ fn l4_attributes(spec: &mut PacketSpec, l4: &[u8], parsed: &Parsed) {
 
 /// The payload: not said if empty or what would be quoted anyway, as a length if all zeros.
 fn payload(spec: &mut PacketSpec, bytes: &[u8], parsed: &Parsed) {
-    let payload = bytes
-        .get(usize::from(parsed.packet.header_len())..)
-        .unwrap_or_default();
+    let payload = bytes.get(usize::from(parsed.packet.header_len())..).unwrap_or_default();
     if payload == build::payload(spec) {
         return;
     }

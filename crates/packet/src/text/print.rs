@@ -20,9 +20,7 @@ impl fmt::Display for PacketSpec {
             Kind::Icmp { message, .. } => {
                 write_ends(f, "icmp", src, dst, None)?;
                 if let Some((kind, code)) = message {
-                    let known = names(src.is_ipv4())
-                        .iter()
-                        .find(|(k, c, _)| (k, c) == (kind, code));
+                    let known = names(src.is_ipv4()).iter().find(|(k, c, _)| (k, c) == (kind, code));
                     match known {
                         Some((_, _, name)) => write!(f, " {name}")?,
                         None => write!(f, " type={kind}/{code}")?,
@@ -32,10 +30,7 @@ impl fmt::Display for PacketSpec {
             Kind::Other(protocol) => write!(f, "proto {} {src} > {dst}", protocol.0)?,
         }
         self.write_attributes(f)?;
-        if let Kind::Icmp {
-            quoted: Some(quoted), ..
-        } = &self.kind
-        {
+        if let Kind::Icmp { quoted: Some(quoted), .. } = &self.kind {
             write!(f, " ({quoted})")?;
         }
         Ok(())
@@ -95,10 +90,7 @@ fn write_ends(
 ) -> fmt::Result {
     match ports {
         Some((from, to)) => {
-            let (src, dst) = (
-                std::net::SocketAddr::new(src, from),
-                std::net::SocketAddr::new(dst, to),
-            );
+            let (src, dst) = (std::net::SocketAddr::new(src, from), std::net::SocketAddr::new(dst, to));
             write!(f, "{name} {src} > {dst}")
         }
         None => write!(f, "{name} {src} > {dst}"),
@@ -109,11 +101,7 @@ pub(super) fn flags_to_text(flags: TcpFlags) -> String {
     match flags {
         TcpFlags::ACK => ".".to_owned(),
         TcpFlags(0) => "none".to_owned(),
-        _ => FLAG_LETTERS
-            .iter()
-            .filter(|(flag, _)| flags.contains(*flag))
-            .map(|(_, letter)| letter)
-            .collect(),
+        _ => FLAG_LETTERS.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, letter)| letter).collect(),
     }
 }
 

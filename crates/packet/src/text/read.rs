@@ -20,16 +20,8 @@ pub struct TextError {
 
 impl fmt::Display for TextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            column,
-            expected,
-            found,
-        } = self;
-        let found = if found.is_empty() {
-            "the end".to_owned()
-        } else {
-            format!("`{found}`")
-        };
+        let Self { column, expected, found } = self;
+        let found = if found.is_empty() { "the end".to_owned() } else { format!("`{found}`") };
         write!(f, "column {column}: expected {expected}, found {found}")
     }
 }
@@ -68,18 +60,10 @@ impl FromStr for PacketSpec {
             ("udp", _) => Kind::Udp { ports },
             _ if ports.is_some() => return Err(src_word.expected("an address without a port")),
             (_, Some(number)) => Kind::Other(other_protocol(&number, src.0)?),
-            (_, None) => Kind::Icmp {
-                message: None,
-                quoted: None,
-            },
+            (_, None) => Kind::Icmp { message: None, quoted: None },
         };
         let attributes = super::Attributes::default();
-        let mut spec = Self {
-            src: src.0,
-            dst: dst.0,
-            kind,
-            attributes,
-        };
+        let mut spec = Self { src: src.0, dst: dst.0, kind, attributes };
         let mut seen = Vec::new();
         loop {
             let word = words.next();
@@ -112,11 +96,7 @@ struct Word<'a> {
 
 impl Word<'_> {
     fn expected(&self, what: impl Into<String>) -> TextError {
-        TextError {
-            column: self.column,
-            expected: what.into(),
-            found: self.text.to_owned(),
-        }
+        TextError { column: self.column, expected: what.into(), found: self.text.to_owned() }
     }
 }
 
@@ -150,11 +130,7 @@ impl<'a> Words<'a> {
     /// An address, with or without port.
     fn end(&mut self) -> Result<(Word<'a>, (IpAddr, Option<u16>)), TextError> {
         let word = self.next();
-        let bare = word
-            .text
-            .strip_prefix('[')
-            .and_then(|t| t.strip_suffix(']'))
-            .unwrap_or(word.text);
+        let bare = word.text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(word.text);
         if let Ok(address) = bare.parse() {
             return Ok((word, (address, None)));
         }
@@ -168,10 +144,7 @@ impl<'a> Words<'a> {
 }
 
 fn other_protocol(word: &Word<'_>, src: IpAddr) -> Result<Protocol, TextError> {
-    let number = word
-        .text
-        .parse()
-        .map_err(|_| word.expected("a protocol number, 0 to 255"))?;
+    let number = word.text.parse().map_err(|_| word.expected("a protocol number, 0 to 255"))?;
     match (Protocol(number), src) {
         (Protocol::TCP, _) => Err(word.expected("`tcp` for this protocol")),
         (Protocol::UDP, _) => Err(word.expected("`udp` for this protocol")),
@@ -203,10 +176,9 @@ fn read_word(spec: &mut PacketSpec, word: &Word<'_>, words: &mut Words<'_>) -> R
         (Kind::Icmp { quoted, .. }, text) if text.starts_with('(') => {
             let inner = text.strip_prefix('(').and_then(|t| t.strip_suffix(')'));
             let inner = inner.ok_or(word.expected("a packet in parentheses"))?;
-            let tuple = inner.parse::<FiveTuple>().map_err(|error| TextError {
-                column: error.column + word.column,
-                ..error
-            })?;
+            let tuple = inner
+                .parse::<FiveTuple>()
+                .map_err(|error| TextError { column: error.column + word.column, ..error })?;
             if tuple.src.is_ipv4() != is_ipv4 {
                 return Err(word.expected("a quoted packet of the same IP version"));
             }
@@ -240,20 +212,13 @@ fn read_message(name: &str, is_ipv4: bool) -> Option<(u8, u8)> {
     if let Some((kind, code)) = name.strip_prefix("type=").and_then(|t| t.split_once('/')) {
         return Some((kind.parse().ok()?, code.parse().ok()?));
     }
-    names(is_ipv4)
-        .iter()
-        .find(|(_, _, known)| *known == name)
-        .map(|(kind, code, _)| (*kind, *code))
+    names(is_ipv4).iter().find(|(_, _, known)| *known == name).map(|(kind, code, _)| (*kind, *code))
 }
 
 fn read_attribute(spec: &mut PacketSpec, word: &Word<'_>, key: &str, value: &str) -> Result<(), TextError> {
     let attributes = &mut spec.attributes;
     if let Some(number) = NUMBERS.iter().find(|number| number.name == key) {
-        let most = if key == "seq" && matches!(spec.kind, Kind::Icmp { .. }) {
-            0xffff
-        } else {
-            number.most
-        };
+        let most = if key == "seq" && matches!(spec.kind, Kind::Icmp { .. }) { 0xffff } else { number.most };
         return set(word, (number.place)(attributes), read_number(word, value, most)?);
     }
     match key {
@@ -263,9 +228,7 @@ fn read_attribute(spec: &mut PacketSpec, word: &Word<'_>, key: &str, value: &str
             set(word, &mut attributes.ext, (first, read_bytes(word, bytes)?))
         }
         "frag" => {
-            let (offset, more) = value
-                .strip_suffix('+')
-                .map_or((value, false), |offset| (offset, true));
+            let (offset, more) = value.strip_suffix('+').map_or((value, false), |offset| (offset, true));
             let offset = offset.parse().ok().filter(|offset| offset % 8 == 0);
             let offset = offset.ok_or(word.expected("an offset that is a multiple of 8, below 65536"))?;
             set(word, &mut attributes.frag, Piece { offset, more })
@@ -299,8 +262,7 @@ fn read_number(word: &Word<'_>, value: &str, most: u32) -> Result<u32, TextError
         Some(_) => None,
         None => value.parse().ok(),
     };
-    read.filter(|value| *value <= most)
-        .ok_or_else(|| word.expected(format!("a number up to {most}")))
+    read.filter(|value| *value <= most).ok_or_else(|| word.expected(format!("a number up to {most}")))
 }
 
 fn read_bytes(word: &Word<'_>, value: &str) -> Result<Vec<u8>, TextError> {
@@ -318,10 +280,7 @@ fn read_bytes(word: &Word<'_>, value: &str) -> Result<Vec<u8>, TextError> {
 fn check<'a>(spec: &PacketSpec, src: &Word<'a>, seen: &[Word<'a>]) -> Result<(), TextError> {
     let word = |key: &'static str| {
         let found = seen.iter().find(|w| w.text.split('=').next() == Some(key));
-        found.copied().unwrap_or(Word {
-            text: key,
-            column: src.column,
-        })
+        found.copied().unwrap_or(Word { text: key, column: src.column })
     };
     let later = spec.is_later_fragment();
     match &spec.kind {
@@ -331,9 +290,7 @@ fn check<'a>(spec: &PacketSpec, src: &Word<'a>, seen: &[Word<'a>]) -> Result<(),
         Kind::Tcp { ports: Some(_), .. } | Kind::Udp { ports: Some(_) } if later => {
             return Err(src.expected("an address without a port: a later fragment has none"));
         }
-        Kind::Tcp { flags: Some(_), .. }
-        | Kind::Icmp { message: Some(_), .. }
-        | Kind::Icmp { quoted: Some(_), .. }
+        Kind::Tcp { flags: Some(_), .. } | Kind::Icmp { message: Some(_), .. } | Kind::Icmp { quoted: Some(_), .. }
             if later =>
         {
             return Err(word("frag").expected("frag=0+: a later fragment has no layer-4 header"));
@@ -341,8 +298,7 @@ fn check<'a>(spec: &PacketSpec, src: &Word<'a>, seen: &[Word<'a>]) -> Result<(),
         Kind::Icmp { .. } | Kind::Other(_) | Kind::Tcp { .. } | Kind::Udp { .. } => {}
     }
     let scope = attribute::scope_of(spec);
-    let out_of_place =
-        |number: &&Number| (number.value)(&spec.attributes).is_some() && number.scope & scope != scope;
+    let out_of_place = |number: &&Number| (number.value)(&spec.attributes).is_some() && number.scope & scope != scope;
     if let Some(number) = NUMBERS.iter().find(out_of_place) {
         return Err(word(number.name).expected("an attribute that this packet has"));
     }
@@ -361,17 +317,11 @@ fn check_bytes<'a>(spec: &PacketSpec, word: &impl Fn(&'static str) -> Word<'a>) 
     if a.opts.as_ref().is_some_and(|bytes| !is_tcp || !fits(bytes, room)) {
         return Err(word("opts").expected(format!("TCP options, a multiple of 4 up to {room} bytes")));
     }
-    if a.ipopts
-        .as_ref()
-        .is_some_and(|bytes| !is_ipv4 || !fits(bytes, 40))
-    {
+    if a.ipopts.as_ref().is_some_and(|bytes| !is_ipv4 || !fits(bytes, 40)) {
         return Err(word("ipopts").expected("IPv4 options, a multiple of 4 up to 40 bytes"));
     }
-    if a.ext
-        .as_ref()
-        .is_some_and(|(_, bytes)| is_ipv4 || !bytes.len().is_multiple_of(8))
-    {
-        return Err(word("ext").expected("IPv6 extension headers, a multiple of 8 bytes"));
+    if a.ext.as_ref().is_some_and(|(_, bytes)| is_ipv4 || !bytes.len().is_multiple_of(4)) {
+        return Err(word("ext").expected("IPv6 extension headers, a multiple of 4 bytes"));
     }
     if a.gso == Some(0) {
         return Err(word("gso").expected("a segment size above 0"));

@@ -43,50 +43,17 @@ fn an_error_names_column_expectation_and_finding() {
     let error = |line: &str| line.parse::<PacketSpec>().unwrap_err().to_string();
     for (line, text) in [
         ("", "column 1: expected tcp, udp, icmp or proto, found the end"),
-        (
-            "tpc 10.0.0.1:1 > 10.0.0.2:2",
-            "column 1: expected tcp, udp, icmp or proto, found `tpc`",
-        ),
-        (
-            "tcp 10.0.0.1:1 - 10.0.0.2:2",
-            "column 16: expected `>`, found `-`",
-        ),
-        (
-            "tcp 10.0.0:1 > 10.0.0.2:2",
-            "column 5: expected ADDRESS or ADDRESS:PORT, found `10.0.0:1`",
-        ),
-        (
-            "tcp 10.0.0.1:1 > 10.0.0.2",
-            "column 18: expected an address with a port, found `10.0.0.2`",
-        ),
-        (
-            "tcp 10.0.0.1:1 > [::1]:2",
-            "column 18: expected an address of the same IP version, found `[::1]:2`",
-        ),
-        (
-            "tcp 10.0.0.1 > 10.0.0.2",
-            "column 5: expected ADDRESS:PORT, found `10.0.0.1`",
-        ),
-        (
-            "udp 10.0.0.1:1 > 10.0.0.2:2 S",
-            "column 29: expected an attribute, found `S`",
-        ),
-        (
-            "udp 10.0.0.1:1 > 10.0.0.2:2 tll=1",
-            "column 29: expected an attribute, found `tll=1`",
-        ),
-        (
-            "udp 10.0.0.1:1 > 10.0.0.2:2 ttl=256",
-            "column 29: expected a number up to 255, found `ttl=256`",
-        ),
-        (
-            "udp 10.0.0.1:1 > 10.0.0.2:2 ttl=1 ttl=2",
-            "column 35: expected this only once, found `ttl=2`",
-        ),
-        (
-            "udp 10.0.0.1:1 > 10.0.0.2:2 mss=1",
-            "column 29: expected an attribute that this packet has, found `mss=1`",
-        ),
+        ("tpc 10.0.0.1:1 > 10.0.0.2:2", "column 1: expected tcp, udp, icmp or proto, found `tpc`"),
+        ("tcp 10.0.0.1:1 - 10.0.0.2:2", "column 16: expected `>`, found `-`"),
+        ("tcp 10.0.0:1 > 10.0.0.2:2", "column 5: expected ADDRESS or ADDRESS:PORT, found `10.0.0:1`"),
+        ("tcp 10.0.0.1:1 > 10.0.0.2", "column 18: expected an address with a port, found `10.0.0.2`"),
+        ("tcp 10.0.0.1:1 > [::1]:2", "column 18: expected an address of the same IP version, found `[::1]:2`"),
+        ("tcp 10.0.0.1 > 10.0.0.2", "column 5: expected ADDRESS:PORT, found `10.0.0.1`"),
+        ("udp 10.0.0.1:1 > 10.0.0.2:2 S", "column 29: expected an attribute, found `S`"),
+        ("udp 10.0.0.1:1 > 10.0.0.2:2 tll=1", "column 29: expected an attribute, found `tll=1`"),
+        ("udp 10.0.0.1:1 > 10.0.0.2:2 ttl=256", "column 29: expected a number up to 255, found `ttl=256`"),
+        ("udp 10.0.0.1:1 > 10.0.0.2:2 ttl=1 ttl=2", "column 35: expected this only once, found `ttl=2`"),
+        ("udp 10.0.0.1:1 > 10.0.0.2:2 mss=1", "column 29: expected an attribute that this packet has, found `mss=1`"),
         (
             "udp 10.0.0.1:1 > 10.0.0.2:2 len=29 payload=\"ab\"",
             "column 29: expected at least 30, the headers and the payload, found `len=29`",
@@ -95,14 +62,8 @@ fn an_error_names_column_expectation_and_finding() {
             "udp 10.0.0.1:1 > 10.0.0.2:2 frag=1480",
             "column 5: expected an address without a port: a later fragment has none, found `10.0.0.1:1`",
         ),
-        (
-            "icmp 10.0.0.1:1 > 10.0.0.2:2",
-            "column 6: expected an address without a port, found `10.0.0.1:1`",
-        ),
-        (
-            "proto 6 10.0.0.1 > 10.0.0.2",
-            "column 7: expected `tcp` for this protocol, found `6`",
-        ),
+        ("icmp 10.0.0.1:1 > 10.0.0.2:2", "column 6: expected an address without a port, found `10.0.0.1:1`"),
+        ("proto 6 10.0.0.1 > 10.0.0.2", "column 7: expected `tcp` for this protocol, found `6`"),
         (
             "icmp 10.0.0.1 > 10.0.0.2 frag-needed (udp 10.0.0.1:x > 10.0.0.2:2)",
             "column 43: expected ADDRESS or ADDRESS:PORT, found `10.0.0.1:x`",
@@ -149,10 +110,7 @@ fn what_is_not_said_does_not_matter_and_what_is_said_does() {
     let came = read("tcp 10.0.0.1:1 > 10.0.0.2:2 SA seq=5 ack=6 mss=1460 ttl=63 df payload=\"x\"");
     let differs = |line: &str| read(line).expect(&came).err().map(|m| m.to_string());
     assert_eq!(differs("tcp 10.0.0.1:1 > 10.0.0.2:2"), None);
-    assert_eq!(
-        differs("tcp 10.0.0.1:1 > 10.0.0.2:2 SA mss=1460 df win=65535 dscp=0 len=45"),
-        None
-    );
+    assert_eq!(differs("tcp 10.0.0.1:1 > 10.0.0.2:2 SA mss=1460 df win=65535 dscp=0 len=45"), None);
     let ends = "packet: expected tcp 10.0.0.1:1 > 10.0.0.2:3, got tcp 10.0.0.1:1 > 10.0.0.2:2";
     assert_eq!(differs("tcp 10.0.0.1:1 > 10.0.0.2:3").as_deref(), Some(ends));
     for (said, text) in [
@@ -164,24 +122,12 @@ fn what_is_not_said_does_not_matter_and_what_is_said_does() {
         ("SA payload=\"y\"", "payload: expected \"y\", got \"x\""),
         ("SA dscp=1", "dscp: expected 1, got 0"),
     ] {
-        assert_eq!(
-            differs(&format!("tcp 10.0.0.1:1 > 10.0.0.2:2 {said}")).as_deref(),
-            Some(text)
-        );
+        assert_eq!(differs(&format!("tcp 10.0.0.1:1 > 10.0.0.2:2 {said}")).as_deref(), Some(text));
     }
     let error = read("icmp 10.0.0.9 > 10.0.0.1 ttl-exceeded (udp 10.0.0.1:1 > 10.0.0.2:2)");
-    assert_eq!(
-        read("icmp 10.0.0.9 > 10.0.0.1 ttl-exceeded").expect(&error),
-        Ok(())
-    );
+    assert_eq!(read("icmp 10.0.0.9 > 10.0.0.1 ttl-exceeded").expect(&error), Ok(()));
     let other = read("icmp 10.0.0.9 > 10.0.0.1 ttl-exceeded (udp 10.0.0.1:1 > 10.0.0.2:3)");
-    assert!(
-        other
-            .expect(&error)
-            .unwrap_err()
-            .to_string()
-            .starts_with("quote: ")
-    );
+    assert!(other.expect(&error).unwrap_err().to_string().starts_with("quote: "));
 }
 
 #[test]
@@ -192,48 +138,28 @@ fn a_long_payload_is_put_briefly() {
 }
 
 fn bytes(most: usize, unit: usize) -> impl Strategy<Value = Option<Vec<u8>>> {
-    proptest::option::of(
-        proptest::collection::vec(any::<u8>(), 0..=most).prop_map(move |mut bytes| {
-            bytes.truncate(bytes.len() / unit * unit);
-            bytes
-        }),
-    )
+    proptest::option::of(proptest::collection::vec(any::<u8>(), 0..=most).prop_map(move |mut bytes| {
+        bytes.truncate(bytes.len() / unit * unit);
+        bytes
+    }))
 }
 
 /// Anything the notation can say.
 fn specs() -> impl Strategy<Value = PacketSpec> {
     let who = (any::<[[u8; 16]; 2]>(), any::<bool>(), 0u8..4, any::<[u16; 2]>());
-    let what = (
-        proptest::option::of(any::<u8>()),
-        proptest::option::of((0u8..20, 0u8..5)),
-        any::<u8>(),
-    );
+    let what = (proptest::option::of(any::<u8>()), proptest::option::of((0u8..20, 0u8..5)), any::<u8>());
     let how = (
         any::<[Option<u32>; 16]>(),
         proptest::option::of(any::<bool>()),
         proptest::option::weighted(0.2, any::<(u16, bool)>()),
     );
-    let raw = (
-        bytes(36, 4),
-        bytes(40, 4),
-        bytes(40, 1),
-        bytes(16, 8),
-        any::<Option<u8>>(),
-    );
+    let raw = (bytes(36, 4), bytes(40, 4), bytes(40, 1), bytes(16, 8), any::<Option<u8>>());
     (who, what, how, raw).prop_map(|(who, what, how, raw)| {
         let ([src, dst], v6, kind, ports) = who;
-        let address = |a: [u8; 16]| -> IpAddr {
-            if v6 {
-                a.into()
-            } else {
-                <[u8; 4]>::try_from(&a[..4]).unwrap().into()
-            }
-        };
+        let address =
+            |a: [u8; 16]| -> IpAddr { if v6 { a.into() } else { <[u8; 4]>::try_from(&a[..4]).unwrap().into() } };
         let (src, dst) = (address(src), address(dst));
-        let piece = how.2.map(|(offset, more)| Piece {
-            offset: offset & 0x7f8,
-            more,
-        });
+        let piece = how.2.map(|(offset, more)| Piece { offset: offset & 0x7f8, more });
         let later = piece.is_some_and(|piece| piece.offset > 0);
         let ports = (!later).then_some((ports[0], ports[1]));
         let quoted = (what.2 % 4 == 0 && !later).then_some(FiveTuple {
@@ -244,33 +170,17 @@ fn specs() -> impl Strategy<Value = PacketSpec> {
             dst_port: 8,
         });
         let kind = match kind {
-            0 => Kind::Tcp {
-                ports,
-                flags: what.0.map(TcpFlags).filter(|_| !later),
-            },
+            0 => Kind::Tcp { ports, flags: what.0.map(TcpFlags).filter(|_| !later) },
             1 => Kind::Udp { ports },
-            2 => Kind::Icmp {
-                message: what.1.filter(|_| !later),
-                quoted,
-            },
+            2 => Kind::Icmp { message: what.1.filter(|_| !later), quoted },
             _ => Kind::Other(Protocol(what.2 | 0x80)),
         };
-        let mut spec = PacketSpec {
-            src,
-            dst,
-            kind,
-            attributes: Attributes {
-                frag: piece,
-                ..Attributes::default()
-            },
-        };
+        let mut spec = PacketSpec { src, dst, kind, attributes: Attributes { frag: piece, ..Attributes::default() } };
         let scope = scope_of(&spec);
         let a = &mut spec.attributes;
         for (number, value) in NUMBERS.iter().zip(how.0) {
             if number.scope & scope == scope {
-                *(number.place)(a) = value
-                    .map(|value| value & number.most)
-                    .filter(|_| number.name != "gso");
+                *(number.place)(a) = value.map(|value| value & number.most).filter(|_| number.name != "gso");
             }
         }
         if scope & ICMP != 0 {

@@ -12,79 +12,44 @@ use crate::resource::{
 
 impl Desired {
     pub(super) fn check_peering(&self, peering: &Peering, report: &mut Report<'_>) {
-        let (Some(requester), Some(accepter)) = (self.get(peering.requester), self.get(peering.accepter))
-        else {
+        let (Some(requester), Some(accepter)) = (self.get(peering.requester), self.get(peering.accepter)) else {
             return;
         };
         if requester.id == accepter.id {
-            report.add(
-                "accepter",
-                Problem::Unsupported("a VPC cannot be peered with itself"),
-            );
+            report.add("accepter", Problem::Unsupported("a VPC cannot be peered with itself"));
             return;
         }
         let ends = BTreeSet::from([requester.id, accepter.id]);
-        let rival = |other: &&Peering| {
-            other.id != peering.id && BTreeSet::from([other.requester, other.accepter]) == ends
-        };
-        if let Some(other) = self
-            .dependents_of_kind::<Peering>(Vpc::to_ref(requester.id))
-            .find(rival)
-        {
-            report.add(
-                "accepter",
-                Problem::PeeringExists {
-                    what: Peering::to_ref(other.id),
-                },
-            );
+        let rival =
+            |other: &&Peering| other.id != peering.id && BTreeSet::from([other.requester, other.accepter]) == ends;
+        if let Some(other) = self.dependents_of_kind::<Peering>(Vpc::to_ref(requester.id)).find(rival) {
+            report.add("accepter", Problem::PeeringExists { what: Peering::to_ref(other.id) });
         }
         if peering.state == PeeringState::Failed {
             return;
         }
         for block in requester.blocks() {
             for other in accepter.blocks().filter(|other| other.overlaps(block)) {
-                report.add(
-                    "accepter",
-                    Problem::BlockConflict {
-                        block,
-                        other,
-                        by: Vpc::to_ref(accepter.id),
-                    },
-                );
+                report.add("accepter", Problem::BlockConflict { block, other, by: Vpc::to_ref(accepter.id) });
             }
         }
     }
 
     pub(super) fn check_transit_attachment(&self, attachment: &TransitAttachment, report: &mut Report<'_>) {
-        for table in attachment
-            .table
-            .iter()
-            .chain(&attachment.propagates_to)
-            .filter_map(|&id| self.get(id))
-        {
+        for table in attachment.table.iter().chain(&attachment.propagates_to).filter_map(|&id| self.get(id)) {
             self.same_gateway(attachment, table, report);
         }
         match &attachment.kind {
             AttachmentKind::Peering { peer } => match self.get(*peer) {
-                None => report.add(
-                    "peer",
-                    Problem::NotFound {
-                        what: TransitAttachment::to_ref(*peer),
-                    },
-                ),
+                None => report.add("peer", Problem::NotFound { what: TransitAttachment::to_ref(*peer) }),
                 Some(other) if other.gateway == attachment.gateway => {
-                    report.add(
-                        "peer",
-                        Problem::Unsupported("a transit gateway cannot be peered with itself"),
-                    );
+                    report.add("peer", Problem::Unsupported("a transit gateway cannot be peered with itself"));
                 }
                 Some(_) => {}
             },
-            AttachmentKind::Vpc {
-                vpc,
-                subnets,
-                appliance_mode: _,
-            } => self.check_vpc_attachment(attachment, *vpc, subnets, report),
+            AttachmentKind::Vpc { vpc, subnets, appliance_mode: _ } => {
+                self.check_vpc_attachment(attachment, *vpc, subnets, report)
+            }
         }
     }
 
@@ -102,45 +67,29 @@ impl Desired {
         for subnet in subnets.iter().filter_map(|&id| self.get(id)) {
             same_vpc("subnets", Subnet::to_ref(subnet.id), subnet.vpc, vpc, report);
             if !zones.insert(&subnet.az) {
-                report.add(
-                    "subnets",
-                    Problem::DuplicateZone {
-                        az: subnet.az.clone(),
-                    },
-                );
+                report.add("subnets", Problem::DuplicateZone { az: subnet.az.clone() });
             }
         }
-        let regions = self
-            .get(vpc)
-            .map(|vpc| &vpc.region)
-            .zip(self.get(attachment.gateway).map(|gateway| &gateway.region));
+        let regions =
+            self.get(vpc).map(|vpc| &vpc.region).zip(self.get(attachment.gateway).map(|gateway| &gateway.region));
         if regions.is_some_and(|(ours, theirs)| ours != theirs) {
-            report.add("vpc", Problem::Unsupported("the VPC is in another Region than the transit gateway; peer two transit gateways instead"));
-        }
-        if let Some(other) = self
-            .attachments(vpc)
-            .find(|other| other.gateway == attachment.gateway && other.id != attachment.id)
-        {
             report.add(
                 "vpc",
-                Problem::AttachmentExists {
-                    what: TransitAttachment::to_ref(other.id),
-                },
+                Problem::Unsupported(
+                    "the VPC is in another Region than the transit gateway; peer two transit gateways instead",
+                ),
             );
+        }
+        if let Some(other) =
+            self.attachments(vpc).find(|other| other.gateway == attachment.gateway && other.id != attachment.id)
+        {
+            report.add("vpc", Problem::AttachmentExists { what: TransitAttachment::to_ref(other.id) });
         }
     }
 
-    fn same_gateway(
-        &self,
-        attachment: &TransitAttachment,
-        table: &TransitRouteTable,
-        report: &mut Report<'_>,
-    ) {
+    fn same_gateway(&self, attachment: &TransitAttachment, table: &TransitRouteTable, report: &mut Report<'_>) {
         if table.gateway != attachment.gateway {
-            let (what, ours) = (
-                TransitRouteTable::to_ref(table.id),
-                ResourceRef::TransitGateway(attachment.gateway),
-            );
+            let (what, ours) = (TransitRouteTable::to_ref(table.id), ResourceRef::TransitGateway(attachment.gateway));
             report.add("table", Problem::AnotherGateway { what, ours });
         }
     }
@@ -160,69 +109,35 @@ impl Desired {
         self.check_namespace(&gateway.namespace, report);
         if let Some(vpc) = gateway.vpc {
             let rival = |other: &&VirtualGateway| other.id != gateway.id;
-            if let Some(other) = self
-                .dependents_of_kind::<VirtualGateway>(Vpc::to_ref(vpc))
-                .find(rival)
-            {
-                report.add(
-                    "vpc",
-                    Problem::AttachmentExists {
-                        what: VirtualGateway::to_ref(other.id),
-                    },
-                );
+            if let Some(other) = self.dependents_of_kind::<VirtualGateway>(Vpc::to_ref(vpc)).find(rival) {
+                report.add("vpc", Problem::AttachmentExists { what: VirtualGateway::to_ref(other.id) });
             }
             for table in gateway.propagates_to.iter().filter_map(|&id| self.get(id)) {
-                same_vpc(
-                    "propagates_to",
-                    RouteTable::to_ref(table.id),
-                    table.vpc,
-                    vpc,
-                    report,
-                );
+                same_vpc("propagates_to", RouteTable::to_ref(table.id), table.vpc, vpc, report);
             }
         }
         self.check_edge(gateway.vpc, gateway.edge_table, report);
     }
 
     /// A gateway's edge table leads into its VPC and nowhere else (R2.20).
-    pub(super) fn check_edge(
-        &self,
-        vpc: Option<Id<Vpc>>,
-        table: Option<Id<RouteTable>>,
-        report: &mut Report<'_>,
-    ) {
+    pub(super) fn check_edge(&self, vpc: Option<Id<Vpc>>, table: Option<Id<RouteTable>>, report: &mut Report<'_>) {
         let Some(table) = table.and_then(|id| self.get(id)) else {
             return;
         };
         match vpc {
-            Some(vpc) if vpc != table.vpc => report.add(
-                "edge_table",
-                another_vpc(RouteTable::to_ref(table.id), table.vpc, vpc),
-            ),
+            Some(vpc) if vpc != table.vpc => {
+                report.add("edge_table", another_vpc(RouteTable::to_ref(table.id), table.vpc, vpc))
+            }
             Some(_) => {}
-            None => report.add(
-                "edge_table",
-                Problem::Unsupported("a gateway needs a VPC before it can have an edge table"),
-            ),
+            None => {
+                report.add("edge_table", Problem::Unsupported("a gateway needs a VPC before it can have an edge table"))
+            }
         }
-        if let Some(by) = self
-            .dependents_of_kind::<Subnet>(RouteTable::to_ref(table.id))
-            .next()
-        {
-            report.add(
-                "edge_table",
-                Problem::EdgeTableShared {
-                    by: Subnet::to_ref(by.id),
-                },
-            );
+        if let Some(by) = self.dependents_of_kind::<Subnet>(RouteTable::to_ref(table.id)).next() {
+            report.add("edge_table", Problem::EdgeTableShared { by: Subnet::to_ref(by.id) });
         }
         if self.get(table.vpc).is_some_and(|vpc| vpc.main_table == table.id) {
-            report.add(
-                "edge_table",
-                Problem::EdgeTableShared {
-                    by: Vpc::to_ref(table.vpc),
-                },
-            );
+            report.add("edge_table", Problem::EdgeTableShared { by: Vpc::to_ref(table.vpc) });
         }
         self.check_edge_routes(table, report);
     }
@@ -230,11 +145,8 @@ impl Desired {
     /// Whether a table is some gateway's edge table.
     pub(super) fn is_edge_table(&self, table: Id<RouteTable>) -> bool {
         let users = RouteTable::to_ref(table);
-        self.dependents_of_kind::<InternetGateway>(users)
-            .any(|gateway| gateway.edge_table == Some(table))
-            || self
-                .dependents_of_kind::<VirtualGateway>(users)
-                .any(|gateway| gateway.edge_table == Some(table))
+        self.dependents_of_kind::<InternetGateway>(users).any(|gateway| gateway.edge_table == Some(table))
+            || self.dependents_of_kind::<VirtualGateway>(users).any(|gateway| gateway.edge_table == Some(table))
     }
 
     pub(super) fn check_edge_routes(&self, table: &RouteTable, report: &mut Report<'_>) {
