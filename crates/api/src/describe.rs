@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use crate::ApiError;
 use crate::call::Cx;
 use crate::noun::ApiNoun;
-use crate::wire::{Structure, Value};
+use crate::wire::{EC2, Kind, Operation, Shape, Structure, Value};
 
 /// Where a filter looks: its name and the path of members it compares. Lists on the way are gone through.
 pub(crate) type Paths = &'static [(&'static str, &'static str)];
@@ -43,7 +43,10 @@ pub(crate) fn list<S: FnOnce() -> Structure>(
     items: impl IntoIterator<Item = (String, S)>,
 ) -> Result<Structure, ApiError> {
     let filters = filters(cx, input)?;
-    let paged = cx.operation.takes(crate::wire::EC2, "MaxResults");
+    if let Some(filter) = filters.iter().find(|filter| !filter.is_answered(cx, into, paths)) {
+        return Err(ApiError::unsupported(format!("The filter '{}' is not supported", filter.name)));
+    }
+    let paged = cx.operation.takes(EC2, "MaxResults");
     let most = if paged { input.integer("MaxResults") } else { None };
     if let (Some(ids), Some(_)) = (explicit, most) {
         let message = format!("The parameter {ids} cannot be used with the parameter maxResults");
@@ -87,7 +90,7 @@ struct Filter {
 
 fn filters(cx: &Cx<'_>, input: &Structure) -> Result<Vec<Filter>, ApiError> {
     // Two actions call their filters `Filter`.
-    let member = ["Filters", "Filter"].into_iter().find(|m| cx.operation.takes(crate::wire::EC2, m));
+    let member = ["Filters", "Filter"].into_iter().find(|m| cx.operation.takes(EC2, m));
     let mut filters = Vec::new();
     for filter in member.into_iter().flat_map(|member| input.structures(member)) {
         let name = filter.text("Name").ok_or_else(|| ApiError::missing_parameter("Filter.Name"))?;
@@ -107,7 +110,29 @@ fn filters(cx: &Cx<'_>, input: &Structure) -> Result<Vec<Filter>, ApiError> {
     Ok(filters)
 }
 
+/// Whether the items of an output's list have the member at the end of a path.
+pub(crate) fn has_path(operation: &Operation, into: &str, path: &str) -> bool {
+    let list = EC2.output(operation).and_then(|members| members.iter().find(|member| member.name == into));
+    let mut shape = list.map(|list| EC2.entry_of(EC2.shape_of(list)));
+    // Instances are filtered one by one and shown by the reservation that made them.
+    let nested = (into == "Reservations").then_some("Instances");
+    for part in nested.into_iter().chain(path.split('.')) {
+        let Some(Shape { kind: Kind::Structure(members), .. }) = shape else { return false };
+        shape = members.iter().find(|member| member.name == part).map(|member| EC2.shape_of(member));
+        while let Some(list @ Shape { kind: Kind::List { .. }, .. }) = shape {
+            shape = Some(EC2.entry_of(list));
+        }
+    }
+    shape.is_some()
+}
+
 impl Filter {
+    /// Whether there is something to compare with; a filter that could never match is better refused.
+    fn is_answered(&self, cx: &Cx<'_>, into: &str, paths: Paths) -> bool {
+        let of_tags = self.name.starts_with("tag:") || matches!(self.name.as_str(), "tag-key" | "tag-value");
+        of_tags || has_path(cx.operation, into, &path_of(&self.name, paths))
+    }
+
     fn matches(&self, item: &Structure, paths: Paths) -> bool {
         let any = |value: &str| self.patterns.iter().any(|pattern| wildcard(pattern, value));
         let tags = || item.structures("Tags").chain(item.structures("TagSet"));

@@ -15,4 +15,4 @@ mod server;
 mod sigv4;
 
 pub use accounts::{Config, Key, Signatures};
-pub use server::{BindError, Control, Front, listen, router};
+pub use server::{ApplyError, BindError, Control, Front, listen, serve};

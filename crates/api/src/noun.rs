@@ -194,6 +194,7 @@ relations! {
     AclAssociation "aclassoc" "network ACL association";
     AddressAssociation "eipassoc" "address association";
     Attachment "eni-attach" "attachment of a network interface";
+    Reservation "r" "reservation";
     SubnetBlock "subnet-cidr-assoc" "block of a subnet";
     TableAssociation "rtbassoc" "route table association";
     VpcBlock "vpc-cidr-assoc" "block of a VPC";

@@ -42,6 +42,11 @@ fn network_interfaces_and_addresses() {
 }
 
 #[test]
+fn instances_and_peering_between_accounts() {
+    run("instances.py", Config::default());
+}
+
+#[test]
 fn endpoints_and_the_literal_command() {
     run("endpoints.py", Config::default());
 }

@@ -9,7 +9,9 @@ use anyhow::Context;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, watch};
+use vpc_api::http::ApplyError;
 use vpc_io::Backend;
+use vpc_model::Change;
 use vpc_model::control::{
     self, Failure, FailureKind, LinkStatus, LinkTraffic, MAX_LINE, Packets, Reply, Request, Status,
 };
@@ -151,6 +153,21 @@ impl Server {
         };
         let result = tokio::task::spawn_blocking(work).await.context("applying failed");
         result.unwrap_or_else(|error| Err(Failure::new(FailureKind::Failed, format!("{error:#}"))))
+    }
+
+    /// Applies changes to whatever the network is by then; returns the generation in force.
+    pub(crate) async fn change(&self, changes: Vec<Change>) -> Result<u64, ApplyError> {
+        let mut publisher = Arc::clone(&self.shared.publisher).lock_owned().await;
+        let shared = Arc::clone(&self.shared);
+        let work = move || {
+            let desired = publisher.current().desired.apply(changes)?;
+            let applied = publisher.apply(desired).map_err(|error| ApplyError::Failed(format!("{error:#}")))?;
+            shared.current.send_replace(publisher.current());
+            tracing::debug!(generation = applied.generation, changed = applied.changed, "applied by the API");
+            Ok(applied.generation)
+        };
+        let result = tokio::task::spawn_blocking(work).await;
+        result.unwrap_or_else(|error| Err(ApplyError::Failed(format!("applying failed: {error}"))))
     }
 
     async fn explain(&self, sender: &str, packet: &str) -> Result<Reply, Failure> {

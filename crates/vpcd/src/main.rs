@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod api;
 mod control;
 mod layout;
 mod logging;
@@ -96,9 +97,12 @@ fn run(options: &Options, desired: Desired) -> anyhow::Result<()> {
             publisher
         };
         let server = Server::new(publisher, worker.handle().clone(), options.tun);
+        // Listening before anybody is told that the network is there.
+        let api = api::start(&options.api, server.clone()).await?;
         ready(&socket, &server)?;
         tokio::select! {
             error = server.serve(listener) => Err(error),
+            error = api => Err(error),
             name = signals.any() => {
                 tracing::info!(signal = name, "ending");
                 Ok(())

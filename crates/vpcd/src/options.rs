@@ -1,9 +1,11 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
+use vpc_api::http::Signatures;
 use vpc_io::{Backend, Offloads};
 use vpc_model::control::DEFAULT_SOCKET;
 
@@ -41,6 +43,39 @@ pub(crate) struct Options {
     /// How log lines look; `auto` is for people on a terminal and JSON elsewhere
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log_format: LogFormat,
+
+    #[command(flatten)]
+    pub(crate) api: ApiOptions,
+}
+
+/// The EC2 API.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "EC2 API")]
+pub(crate) struct ApiOptions {
+    /// Answer the aws CLI and SDKs here, such as 127.0.0.1:5070
+    #[arg(long = "api", value_name = "ADDRESS:PORT")]
+    pub(crate) address: Option<SocketAddr>,
+
+    /// How much signatures matter: `off`, `known` keys only, or `strict`; an address that others reach needs `strict`
+    #[arg(long, value_name = "off|known|strict", default_value = "off", value_parser = Signatures::from_str, requires = "address")]
+    pub(crate) sigv4: Signatures,
+
+    /// An access key, its secret and its account, for --sigv4; may be given several times
+    #[arg(long = "api-key", value_name = "KEY:SECRET:ACCOUNT", value_parser = api_key, requires = "address")]
+    pub(crate) keys: Vec<(String, vpc_api::http::Key)>,
+
+    /// Answer `POST /_lab/reset` and `GET /_lab/state` as well, to anybody who reaches the address
+    #[arg(long = "lab-api", requires = "address")]
+    pub(crate) lab_api: bool,
+}
+
+fn api_key(text: &str) -> Result<(String, vpc_api::http::Key), String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let [key, secret, account] = parts[..] else {
+        return Err(format!("expected KEY:SECRET:ACCOUNT, found {} parts", parts.len()));
+    };
+    let account = account.parse().map_err(|error| format!("{error}"))?;
+    Ok((key.to_owned(), vpc_api::http::Key { secret: secret.to_owned(), account, principal: None }))
 }
 
 /// How log lines look.
@@ -104,6 +139,19 @@ mod tests {
         assert!(offloads("tcp").unwrap_err().contains("need checksum"));
         assert!(offloads("checksum,ufo").unwrap_err().contains("'ufo' is not an offload"));
         assert!(offloads("").is_err());
+    }
+
+    #[test]
+    fn an_api_key_is_a_key_a_secret_and_an_account() {
+        let parse = |key| Options::try_parse_from(["vpcd", "--api", "127.0.0.1:0", "--api-key", key]);
+        let options = parse("AK:secret:222222222222").unwrap();
+        assert_eq!(
+            (options.api.keys[0].0.as_str(), options.api.keys[0].1.account.to_string().as_str()),
+            ("AK", "222222222222")
+        );
+        assert!(parse("AK:secret:22").unwrap_err().to_string().contains("twelve digits"));
+        assert!(parse("AK").is_err());
+        assert!(Options::try_parse_from(["vpcd", "--lab-api"]).unwrap_err().to_string().contains("--api"));
     }
 
     #[test]

@@ -474,3 +474,31 @@ fn show(cx: &Cx<'_>, eni: &Eni) -> Structure {
         .with("TagSet", cx.tags(eni))
         .with("VpcId", vpc.map(|vpc| vpc.id.to_string()))
 }
+
+/// An interface as its instance shows it: with fewer members, and some under other names.
+pub(crate) fn show_in_instance(cx: &Cx<'_>, eni: &Eni) -> Structure {
+    let shown = show(cx, eni);
+    let of_network =
+        ["AvailabilityZone", "AvailabilityZoneId", "Ipv6Address", "RequesterId", "RequesterManaged", "TagSet"];
+    of_network
+        .iter()
+        .fold(shown, |shown, member| shown.without(member))
+        .without("Association")
+        .with("Association", eni.addresses.first().and_then(|address| association_in_instance(cx, eni, address)))
+        .with("Attachment", attachment(cx, eni).map(|shown| shown.without("InstanceId").without("InstanceOwnerId")))
+        .with(
+            "PrivateIpAddresses",
+            show(cx, eni)
+                .structures("PrivateIpAddresses")
+                .zip(eni.addresses.iter().filter(|address| address.private.is_ipv4()))
+                .map(|(shown, address)| {
+                    shown.clone().without("Association").with("Association", association_in_instance(cx, eni, address))
+                })
+                .collect::<Vec<_>>(),
+        )
+}
+
+fn association_in_instance(cx: &Cx<'_>, eni: &Eni, address: &EniAddress) -> Option<Structure> {
+    super::address::show_association(cx, eni, address)
+        .map(|shown| shown.without("AllocationId").without("AssociationId"))
+}

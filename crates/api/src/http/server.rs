@@ -33,8 +33,34 @@ pub trait Control: Send + Sync + 'static {
 
     /// Applies changes, and returns when packets follow them: the number of the tables then in force.
     ///
-    /// Errors: the violations, if somebody else changed the network so that the changes do not fit any more.
-    fn apply(&self, changes: Vec<Change>) -> impl Future<Output = Result<u64, Vec<Violation>>> + Send;
+    /// Errors: [`ApplyError`]; the network is as it was.
+    fn apply(&self, changes: Vec<Change>) -> impl Future<Output = Result<u64, ApplyError>> + Send;
+}
+
+/// Why changes were not applied.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// The machine cannot make it so.
+    #[error("{0}")]
+    Failed(String),
+    /// They do not fit the network any more, which somebody else changed meanwhile.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Refused(Vec<Violation>),
+}
+
+impl From<Vec<Violation>> for ApplyError {
+    fn from(violations: Vec<Violation>) -> Self {
+        Self::Refused(violations)
+    }
+}
+
+impl From<ApplyError> for ApiError {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Failed(why) => Self::internal(why),
+            ApplyError::Refused(violations) => violations.into(),
+        }
+    }
 }
 
 /// The server's state.
@@ -79,9 +105,16 @@ pub async fn listen(address: SocketAddr, signatures: Signatures) -> Result<TcpLi
     TcpListener::bind(address).await.map_err(|source| BindError::Refused { address, source })
 }
 
-/// The server's routes, to be served with `axum::serve`.
-pub fn router<C: Control>(front: Arc<Front<C>>) -> Router {
-    let mut router = Router::new().route("/", any(serve::<C>));
+/// Serves until that is no longer possible.
+///
+/// # Errors
+/// Why it is not.
+pub async fn serve<C: Control>(listener: TcpListener, front: Front<C>) -> std::io::Result<()> {
+    axum::serve(listener, router(Arc::new(front))).await
+}
+
+fn router<C: Control>(front: Arc<Front<C>>) -> Router {
+    let mut router = Router::new().route("/", any(call::<C>));
     if front.config.lab {
         router = router.route("/_lab/reset", post(reset::<C>)).route("/_lab/state", get(state::<C>));
     }
@@ -95,9 +128,9 @@ impl<C: Control> Front<C> {
     /// If the system has no randomness to give.
     pub fn new(control: C, config: Config) -> Result<Self, std::io::Error> {
         let mut session_secret = [0; 32];
-        getrandom::fill(&mut session_secret).map_err(std::io::Error::from)?;
+        getrandom::fill(&mut session_secret).map_err(|error| std::io::Error::other(error.to_string()))?;
         let mut seed = [0; 8];
-        getrandom::fill(&mut seed).map_err(std::io::Error::from)?;
+        getrandom::fill(&mut seed).map_err(|error| std::io::Error::other(error.to_string()))?;
         let seed = config.seed.unwrap_or_else(|| u64::from_ne_bytes(seed));
         Ok(Self { control, config, ids: AtomicU64::new(seed), session_secret, writer: Mutex::default() })
     }
@@ -254,7 +287,7 @@ fn now() -> Timestamp {
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-async fn serve<C: Control>(State(front): State<Arc<Front<C>>>, request: axum::extract::Request) -> Response {
+async fn call<C: Control>(State(front): State<Arc<Front<C>>>, request: axum::extract::Request) -> Response {
     let id = front.request_id();
     let (service, answer) = front.answer(request, &id).await;
     let (status, body) = match answer {
@@ -278,10 +311,7 @@ async fn reset<C: Control>(State(front): State<Arc<Front<C>>>) -> Response {
     let changes: Vec<Change> = resources.chain(records).collect();
     let status = match front.control.apply(changes).await {
         Ok(generation) => (StatusCode::OK, json!({ "generation": generation })),
-        Err(violations) => {
-            let violations: Vec<String> = violations.iter().map(ToString::to_string).collect();
-            (StatusCode::CONFLICT, json!({ "violations": violations }))
-        }
+        Err(error) => (StatusCode::CONFLICT, json!({ "error": error.to_string() })),
     };
     *replays = Replays::default();
     reply_json(status.0, &status.1)

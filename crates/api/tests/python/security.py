@@ -37,7 +37,8 @@ refused("RulesPerSecurityGroupLimitExceeded", ec2.authorize_security_group_ingre
 
 shown = {g["GroupName"]: g for g in ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [v]}])["SecurityGroups"]}
 assert sorted(shown) == ["db", "default", "web"]
-assert shown["db"]["IpPermissions"][0]["UserIdGroupPairs"][0] == {"GroupId": web, "UserId": "111111111111"}
+peers = [pair for permission in shown["db"]["IpPermissions"] for pair in permission["UserIdGroupPairs"]]
+assert peers == [{"GroupId": web, "UserId": "111111111111"}], shown["db"]
 assert shown["web"]["IpPermissionsEgress"][0]["IpProtocol"] == "-1"
 for name, values, wanted in [
     ("ip-permission.from-port", ["443"], [web]),

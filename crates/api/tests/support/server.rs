@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Runtime;
-use vpc_api::http::{Config, Control, Front, Signatures, listen, router};
+use vpc_api::http::{ApplyError, Config, Control, Front, Signatures, listen, serve};
 use vpc_model::resource::{Family, PrefixList, Provider, Region, Service};
-use vpc_model::{Change, Desired, Id, Violation};
+use vpc_model::{Change, Desired, Id};
 
 /// Applies changes to a value.
 #[derive(Clone, Default)]
@@ -57,7 +57,7 @@ impl Control for InMemory {
         self.state.lock().unwrap().0.clone()
     }
 
-    async fn apply(&self, changes: Vec<Change>) -> Result<u64, Vec<Violation>> {
+    async fn apply(&self, changes: Vec<Change>) -> Result<u64, ApplyError> {
         let mut state = self.state.lock().unwrap();
         let next = state.0.apply(changes)?;
         *state = (next, state.1 + 1);
@@ -76,10 +76,10 @@ impl Server {
     pub fn start(config: Config) -> Self {
         let runtime = Runtime::new().unwrap();
         let memory = InMemory::with_services();
-        let front = Arc::new(Front::new(memory.clone(), config).unwrap());
+        let front = Front::new(memory.clone(), config).unwrap();
         let listener = runtime.block_on(listen(([127, 0, 0, 1], 0).into(), Signatures::Off)).unwrap();
         let address = listener.local_addr().unwrap();
-        runtime.spawn(async move { axum::serve(listener, router(front)).await });
+        runtime.spawn(async move { serve(listener, front).await });
         Self { address, memory, _runtime: runtime }
     }
 
