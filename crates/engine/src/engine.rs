@@ -395,6 +395,7 @@ impl Engine {
             ttl_counted_by: outcome.ttl_counted_by,
             mss: outcome.mss,
             whole_only: outcome.whole_only,
+            uncut: outcome.uncut,
         }
     }
 }
@@ -414,6 +415,11 @@ fn answer(
     counted_by: Option<IpAddr>,
 ) -> Option<Vec<u8>> {
     if reason == DropReason::TooBig {
+        // What the narrowest element would have cut did not come that far, and what it met there says nothing.
+        let would_be_cut = limit.fragments && !parsed.packet.dont_fragment && parsed.packet.segments == 1;
+        if would_be_cut {
+            return None;
+        }
         too_big(buf, parsed, limit.tells?, limit.mtu)
     } else {
         time_exceeded(buf, parsed, counted_by?)

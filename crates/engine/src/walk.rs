@@ -76,6 +76,7 @@ pub(crate) struct Outcome {
     pub ttl_counted_by: Option<IpAddr>,
     pub mss: u16,
     pub whole_only: bool,
+    pub uncut: u16,
 }
 
 /// Runs a packet through the tables. Shared borrows all the way down: a walk cannot change anything.
@@ -99,6 +100,7 @@ pub(crate) fn walk<P: Probe>(
         always_tracked: false,
         relayed: false,
         whole_only: false,
+        uncut: Limit::VPC.mtu,
         limit: Limit::VPC,
         ttl_counted_by: None,
         mss: 0,
@@ -158,6 +160,7 @@ struct Walk<'a, 'p, P> {
     always_tracked: bool,
     relayed: bool,
     whole_only: bool,
+    uncut: u16,
     limit: Limit,
     ttl_counted_by: Option<IpAddr>,
     mss: u16,
@@ -490,6 +493,10 @@ impl<P: Probe> Walk<'_, '_, P> {
     }
 
     fn narrow(&mut self, limit: Limit) {
+        let is_cut = self.limit.fragments && self.limit.mtu <= limit.mtu;
+        if !limit.fragments && !is_cut {
+            self.uncut = self.uncut.min(limit.mtu);
+        }
         if limit.mtu < self.limit.mtu {
             self.limit = limit;
         }
@@ -560,6 +567,7 @@ impl<P: Probe> Walk<'_, '_, P> {
             ttl_counted_by: self.ttl_counted_by,
             mss: self.mss,
             whole_only: self.whole_only,
+            uncut: self.uncut,
         }
     }
 }

@@ -291,6 +291,12 @@ impl<M: Default> Flows<M> {
         self.capacity
     }
 
+    /// Whether there is no room for another entry.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.in_use() >= self.capacity
+    }
+
     /// The live connections, seen from their initiators.
     pub fn iter(&self) -> impl Iterator<Item = (FlowRef, &Connection)> {
         let live = |entry: &Entry<M>| entry.fate == Fate::Connection && !entry.is_over(self.now);

@@ -59,16 +59,13 @@ pub struct SimNet {
     log: Vec<Event>,
 }
 
-/// What happened, for those who look into a failure.
+/// What happened, for those who look into a failure; a super-packet is kept whole, as it was handed over.
 enum Event {
     Changed(String),
     Dropped(DropReason),
-    Received(LinkId, Time, PacketBufLog),
-    Sent(LinkId, Time, PacketBufLog),
+    Received(LinkId, Time, Vec<u8>),
+    Sent(LinkId, Time, Vec<u8>),
 }
-
-/// A packet's bytes; a super-packet whole, as it was handed over.
-type PacketBufLog = Vec<u8>;
 
 /// Packets before each of which the tables get a new number, and how seldom they get one after that: compiling tables
 /// takes longer than all else, and a scenario of so many packets repeats itself.
@@ -147,7 +144,7 @@ impl SimNet {
     /// What contradicts itself: a bad checksum, an explanation that did not come true, packets unaccounted for.
     pub fn inject(&mut self, link: LinkId, mut buf: PacketBuf) -> Result<Action, String> {
         self.packets += 1;
-        if self.mode == Mode::Bumped && (self.packets <= ALWAYS_BUMPED || self.packets % BUMPED_LATER == 0) {
+        if self.mode == Mode::Bumped && (self.packets <= ALWAYS_BUMPED || self.packets.is_multiple_of(BUMPED_LATER)) {
             let bumped = self.engine.snapshot().bumped();
             self.engine.install(Arc::new(bumped));
         }
@@ -177,7 +174,7 @@ impl SimNet {
                 self.came_true(foretold, *link, &parsed)?;
             }
             let at = self.names.get(link).cloned().unwrap_or_else(|| link.to_string());
-            let packet = PacketSpec::dissect_buf(buf).map_err(|error| format!("{at} < {error}"))?;
+            let packet = Box::new(PacketSpec::dissect_buf(buf).map_err(|error| format!("{at} < {error}"))?);
             self.outputs.push(Output::Packet { at, packet });
         }
         if let (Some(foretold), Action::Drop(reason)) = (&foretold, action) {
@@ -292,7 +289,7 @@ impl Net for SimNet {
                 check_packet(&buf)?;
                 self.log.push(Event::Received(made.link, self.now, made.packet));
                 let at = self.name(made.link);
-                let packet = PacketSpec::dissect_buf(&buf).map_err(|error| format!("{at} < {error}"))?;
+                let packet = Box::new(PacketSpec::dissect_buf(&buf).map_err(|error| format!("{at} < {error}"))?);
                 self.outputs.push(Output::Packet { at, packet });
             }
         }

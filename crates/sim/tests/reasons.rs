@@ -1,5 +1,7 @@
 //! Nothing is left out: every reason to drop is provoked, every row that is covered has one file.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests are tests")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use vpc_model::DropReason;
