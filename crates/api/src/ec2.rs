@@ -18,6 +18,7 @@ pub(crate) mod security_group;
 pub(crate) mod subnet;
 pub(crate) mod vpc;
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
@@ -76,8 +77,8 @@ fn done() -> Structure {
 }
 
 /// An ARN of EC2: `arn:aws:ec2:us-east-1:111111111111:vpc/vpc-…`.
-fn arn(region: &Region, account: AccountId, kind: &str, id: impl ToString) -> String {
-    format!("arn:aws:ec2:{region}:{account}:{kind}/{}", id.to_string())
+fn arn(region: &Region, account: AccountId, kind: &str, id: impl fmt::Display + Copy) -> String {
+    format!("arn:aws:ec2:{region}:{account}:{kind}/{id}")
 }
 
 /// The account that owns a noun.

@@ -1,5 +1,7 @@
 //! What the API needs to know of each noun: its codes, its name as a tagged resource, whose it is.
 
+use std::fmt;
+
 use vpc_model::desired::Noun;
 use vpc_model::resource::{
     AccountId, Address, AttachmentKind, EgressOnlyGateway, Endpoint, Eni, Instance, InternetGateway, NatGateway,
@@ -131,11 +133,10 @@ pub(crate) fn place(desired: &Desired, resource: ResourceRef) -> (AccountId, Reg
 }
 
 fn own_place(desired: &Desired, resource: ResourceRef) -> Option<(AccountId, Region)> {
-    match resource {
-        ResourceRef::Address(id) => desired.get(id).map(|a| (a.account, a.region.clone())),
-        ResourceRef::Vpc(id) => of_vpc(desired, id),
-        _ => None,
+    if let ResourceRef::Address(id) = resource {
+        return desired.get(id).map(|address| (address.account, address.region.clone()));
     }
+    None
 }
 
 fn of_vpc(desired: &Desired, vpc: Id<Vpc>) -> Option<(AccountId, Region)> {
@@ -201,6 +202,6 @@ relations! {
 }
 
 /// The id of a relation between two things.
-pub(crate) fn relation<K: Kind>(one: impl ToString, other: impl ToString) -> Id<K> {
+pub(crate) fn relation<K: Kind>(one: impl fmt::Display + Copy, other: impl fmt::Display + Copy) -> Id<K> {
     Id::derived(&[&one.to_string(), &other.to_string()])
 }

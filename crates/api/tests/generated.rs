@@ -2,6 +2,8 @@
 
 #[path = "../examples/generate/emit.rs"]
 mod emit;
+#[path = "../examples/generate/readme.rs"]
+mod readme;
 
 use std::fs;
 use std::path::Path;
@@ -30,4 +32,11 @@ fn every_chosen_action_is_in_the_tables_with_its_tier() {
         let operation = service.operation(words[3]).unwrap_or_else(|| panic!("{line}"));
         assert_eq!((operation.group, operation.tier.to_string().as_str()), (words[1], words[2]), "{line}");
     }
+}
+
+#[test]
+fn the_readme_lists_what_the_handlers_answer() {
+    let found = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let expected = readme::with_table(&found).unwrap();
+    assert!(found == expected, "run `cargo run -p vpc-api --example generate`");
 }

@@ -1,4 +1,4 @@
-//! Writes `src/wire/generated` from the service models in `model`, and those from botocore's.
+//! Writes `src/wire/generated` from the service models in `model`, those from botocore's, and the README's table.
 //!
 //! ```text
 //! cargo run -p vpc-api --example generate                    the Rust tables from model/*.json
@@ -9,6 +9,7 @@
 
 mod emit;
 mod prune;
+mod readme;
 
 use std::error::Error;
 use std::path::Path;
@@ -34,5 +35,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let code = emit::emit(service, &serde_json::from_str(&model)?)?;
         fs::write(root.join(format!("src/wire/generated/{service}.rs")), code)?;
     }
+    let path = root.join("README.md");
+    let text = readme::with_table(&fs::read_to_string(&path)?).ok_or("README.md has no place for its table")?;
+    fs::write(path, text)?;
     Ok(())
 }

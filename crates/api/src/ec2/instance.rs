@@ -13,7 +13,7 @@ use crate::call::Cx;
 use crate::describe::{Paths, describe};
 use crate::noun::{Reservation, place, relation};
 use crate::tags::specified;
-use crate::wire::{Structure, Timestamp};
+use crate::wire::{Structure, Timestamp, Value};
 
 /// Filters that look into an instance, as far as anything is shown there.
 pub(crate) const PATHS: Paths = &[
@@ -215,10 +215,8 @@ fn interface(
 
 /// A flag that only an interface specification has.
 fn flag(input: &Structure, wanted: &str) -> Option<bool> {
-    input.iter().find_map(|(name, value)| match value {
-        crate::wire::Value::Boolean(flag) if name == wanted => Some(*flag),
-        _ => None,
-    })
+    let (_, value) = input.iter().find(|(name, _)| *name == wanted)?;
+    if let Value::Boolean(flag) = value { Some(*flag) } else { None }
 }
 
 /// The first subnet of the default VPC, for requests that name none.

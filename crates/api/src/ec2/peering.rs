@@ -66,7 +66,8 @@ fn pending(cx: &Cx<'_>, input: &Structure, verb: &str) -> Result<Peering, ApiErr
     }
     match peering.state {
         PeeringState::PendingAcceptance => Ok(peering),
-        state => {
+        PeeringState::Active | PeeringState::Expired | PeeringState::Failed | PeeringState::Rejected => {
+            let state = peering.state;
             let message =
                 format!("VPC peering connection {} cannot be {verb}ed in its state {}", peering.id, code(state));
             Err(ApiError::new("InvalidStateTransition", message))

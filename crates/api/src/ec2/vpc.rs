@@ -47,7 +47,7 @@ pub(crate) fn create_vpc(cx: &mut Cx<'_>, input: &Structure) -> Result<Structure
     let block = cidr_of(text(input, "CidrBlock")?, "cidrBlock", true)?;
     let new =
         cx.create::<Vpc>(input)?.fact("instanceTenancy", input.text("InstanceTenancy").filter(|t| *t != "default"));
-    let id = make(cx, new, block, input.flag("AmazonProvidedIpv6CidrBlock") == Some(true), false)?;
+    let id = make(cx, &new, block, input.flag("AmazonProvidedIpv6CidrBlock") == Some(true), false)?;
     Ok(Structure::new().with("Vpc", cx.desired.get(id).map(|vpc| show(cx, vpc))))
 }
 
@@ -58,14 +58,14 @@ pub(crate) fn create_default_vpc(cx: &mut Cx<'_>, _: &Structure) -> Result<Struc
     }
     let new = cx.create_tagged::<Vpc>(BTreeMap::new())?.fact("isDefault", Some(true));
     let block = cidr_of(DEFAULT_BLOCK, "cidrBlock", true)?;
-    let id = make(cx, new, block, false, true)?;
+    let id = make(cx, &new, block, false, true)?;
     super::subnet::create_defaults(cx, id)?;
     super::gateway::create_default(cx, id)?;
     Ok(Structure::new().with("Vpc", cx.desired.get(id).map(|vpc| show(cx, vpc))))
 }
 
 /// A VPC with the table, network ACL and security group that it cannot be without (R1.7).
-fn make(cx: &mut Cx<'_>, new: New<Vpc>, block: Prefix, ipv6: bool, dns_hostnames: bool) -> Result<Id<Vpc>, ApiError> {
+fn make(cx: &mut Cx<'_>, new: &New<Vpc>, block: Prefix, ipv6: bool, dns_hostnames: bool) -> Result<Id<Vpc>, ApiError> {
     let (table, acl, group) = (cx.fresh::<RouteTable>(), cx.fresh::<NetworkAcl>(), cx.fresh::<SecurityGroup>());
     let rule = |direction, peer, id| SecurityGroupRule { id: Id::new(id), direction, traffic: Traffic::All, peer };
     let rules = vec![

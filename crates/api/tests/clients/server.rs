@@ -67,20 +67,18 @@ impl Control for InMemory {
 
 /// A server on a port of its own, which ends with this value.
 pub struct Server {
-    pub address: SocketAddr,
-    pub memory: InMemory,
+    address: SocketAddr,
     _runtime: Runtime,
 }
 
 impl Server {
     pub fn start(config: Config) -> Self {
         let runtime = Runtime::new().unwrap();
-        let memory = InMemory::with_services();
-        let front = Front::new(memory.clone(), config).unwrap();
+        let front = Front::new(InMemory::with_services(), config).unwrap();
         let listener = runtime.block_on(listen(([127, 0, 0, 1], 0).into(), Signatures::Off)).unwrap();
         let address = listener.local_addr().unwrap();
         runtime.spawn(async move { serve(listener, front).await });
-        Self { address, memory, _runtime: runtime }
+        Self { address, _runtime: runtime }
     }
 
     pub fn url(&self) -> String {

@@ -11,6 +11,12 @@ pub fn boto3() -> Option<PathBuf> {
     environment("boto3", &PACKAGES).map(|home| home.join("bin/python"))
 }
 
+/// A Python with the AWS CLI, which carries a botocore of its own.
+pub fn cli() -> Option<PathBuf> {
+    environment("awscli", &["awscli==1.46.2"]).map(|home| home.join("bin/python"))
+}
+
+/// A virtual environment with these packages, made once.
 fn environment(name: &str, packages: &[&str]) -> Option<PathBuf> {
     let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let home = root.join(format!("venv-{name}"));

@@ -1,13 +1,9 @@
 //! boto3 against the server, one script per group of resources.
-#![cfg(feature = "http")]
-
-mod support;
-
 use std::path::Path;
 use std::process::Command;
 
-use support::python;
-use support::server::Server;
+use crate::python;
+use crate::server::Server;
 use vpc_api::http::{Config, Key, Signatures};
 
 /// Runs a script of `tests/python` against a server of its own.

@@ -1,16 +1,14 @@
 //! The wire format against itself and against botocore's own serialiser and parser.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
+use crate::{python, sample};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value as Json, json};
-use support::{python, sample};
 use vpc_api::wire::{Operation, SERVICES, Service, Structure, Value, form, xml};
 
 fn operations() -> impl Iterator<Item = (&'static Service, &'static Operation)> {
