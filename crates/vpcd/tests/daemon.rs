@@ -5,6 +5,8 @@
 
 mod support;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -339,6 +341,41 @@ fn a_hundred_instances_are_there_within_seconds() {
     );
     assert!(place.namespaces().is_empty());
     assert!(started < PATIENCE);
+}
+
+/// Calls the EC2 API as curl would, and returns the reply's body.
+fn call(address: &str, query: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!("GET /?Version=2016-11-15&{query} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply
+}
+
+#[test]
+fn a_call_of_the_api_is_in_force_when_it_is_answered() {
+    let Some(place) = Place::new() else { return };
+    let _daemon = place.start(TWO_SUBNETS, &["--api", "127.0.0.1:0"]);
+    let log = place.log();
+    let address = log.lines().find_map(|line| {
+        let (_, rest) = line.split_once("127.0.0.1:")?;
+        let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        line.contains("EC2 API").then(|| format!("127.0.0.1:{port}"))
+    });
+    let address = address.unwrap_or_else(|| panic!("no address in {log}"));
+    let reachable = || place.inside("h1", || ping("10.0.1.10", "10.0.2.10"));
+    assert!(reachable());
+    let acls = call(&address, "Action=DescribeNetworkAcls");
+    let (_, rest) = acls.split_once("<networkAclId>").unwrap_or_else(|| panic!("{acls}"));
+    let acl = &rest[..rest.find('<').unwrap()];
+    let entry = format!("NetworkAclId={acl}&RuleNumber=1&Egress=false");
+    let deny = format!("Action=CreateNetworkAclEntry&{entry}&Protocol=-1&RuleAction=deny&CidrBlock=0.0.0.0/0");
+    assert!(call(&address, &deny).contains("<return>true</return>"));
+    assert!(!reachable());
+    assert!(call(&address, &deny).contains("NetworkAclEntryAlreadyExists"));
+    assert!(call(&address, &format!("Action=DeleteNetworkAclEntry&{entry}")).contains("<return>true</return>"));
+    assert!(reachable());
 }
 
 #[test]

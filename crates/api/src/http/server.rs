@@ -330,3 +330,19 @@ async fn state<C: Control>(State(front): State<Arc<Front<C>>>) -> Response {
 fn reply_json(status: StatusCode, body: &serde_json::Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_others_reach_needs_strict_signatures() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let listen = |address: [u8; 4], signatures| runtime.block_on(listen((address, 0).into(), signatures));
+        for signatures in [Signatures::Off, Signatures::Known] {
+            let refused = listen([0, 0, 0, 0], signatures).unwrap_err();
+            assert!(refused.to_string().contains("--sigv4 strict"), "{refused}");
+        }
+        assert!(listen([127, 0, 0, 1], Signatures::Off).is_ok());
+    }
+}
