@@ -189,6 +189,11 @@ impl<'a> Packet<'a> {
         self.relayed = !own;
         self.security_group(eni, Direction::Egress)?;
         let subnet = self.subnet(eni.subnet)?;
+        self.go_on_inside(subnet)
+    }
+
+    /// R1.10, R8.31: a neighbour is reached without router and ACL.
+    fn go_on_inside(&mut self, subnet: &Subnet) -> Arrived {
         if holds(subnet, self.at.dst) { self.deliver(subnet) } else { self.leave(subnet) }
     }
 
@@ -279,16 +284,21 @@ impl<'a> Packet<'a> {
                 self.undo(NatGateway::to_ref(id)).ok_or(DropReason::NatNoBinding)?;
                 self.pass_nat();
                 let subnet = self.subnet(eni.subnet)?;
-                self.leave(subnet)
+                self.go_on_inside(subnet)
             }
         }
     }
 
-    /// R10.1, R10.2, R10.5, R10.7.
+    /// R10.1, R10.2, R10.5, R10.6, R10.7.
     fn through_nat(&mut self, id: Id<NatGateway>) -> Arrived {
         let nat = self.desired.get(id).ok_or(DropReason::Blackhole)?;
         let subnet = self.subnet(nat.subnet)?;
         self.network_acl(subnet, Direction::Ingress)?;
+        if self.answers.is_some() {
+            self.undo(NatGateway::to_ref(id)).ok_or(DropReason::NatNoBinding)?;
+            self.pass_nat();
+            return self.go_on_inside(subnet);
+        }
         if !matches!(self.at.protocol, Protocol::TCP | Protocol::UDP | Protocol::ICMP) {
             return Err(DropReason::NatProtocol);
         }
@@ -302,7 +312,7 @@ impl<'a> Packet<'a> {
         self.any_source_port |= self.at.src_port < 1_024;
         self.memory.changes.push((NatGateway::to_ref(id), before, self.at));
         self.pass_nat();
-        self.leave(subnet)
+        self.go_on_inside(subnet)
     }
 
     fn pass_nat(&mut self) {
