@@ -35,6 +35,16 @@ impl Sum {
         Self(self.0 + u64::from(u16::from_be(fold(sum))))
     }
 
+    /// Adds an IPv4 header without options.
+    #[must_use]
+    #[inline(always)]
+    pub(crate) fn header(self, header: &[u8; 20]) -> Self {
+        // Its length is known here, so that nothing is left of the loop.
+        let (words, _) = header.as_chunks::<4>();
+        let sum: u64 = words.iter().map(|w| u64::from(u32::from_ne_bytes(*w))).sum();
+        Self(self.0 + u64::from(u16::from_be(fold(sum))))
+    }
+
     /// Adds one 16-bit word.
     #[must_use]
     pub const fn word(self, word: u16) -> Self {
@@ -89,7 +99,7 @@ impl Delta {
         if old == new {
             return self;
         }
-        Self(fold(self.0 as u64 + !old as u64 + new as u64))
+        Self(fold_few(self.0 as u32 + !old as u32 + new as u32))
     }
 
     /// Adds the change of an address; the two are of the same IP version.
@@ -110,14 +120,14 @@ impl Delta {
     /// Adds both differences.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
-        Self(fold(self.0 as u64 + other.0 as u64))
+        Self(fold_few(self.0 as u32 + other.0 as u32))
     }
 
     /// A complete (inverted) checksum, changed.
     #[must_use]
     #[inline]
     pub const fn complete(self, checksum: u16) -> u16 {
-        !fold(!checksum as u64 + self.0 as u64)
+        !fold_few(!checksum as u32 + self.0 as u32)
     }
 
     /// A complete UDP checksum, changed: 0 ("not computed") stays 0, a result of 0 is sent as 0xffff.
@@ -137,7 +147,7 @@ impl Delta {
     #[must_use]
     #[inline]
     pub const fn partial(self, sum: u16) -> u16 {
-        fold(sum as u64 + self.0 as u64)
+        fold_few(sum as u32 + self.0 as u32)
     }
 }
 
@@ -332,6 +342,12 @@ const fn fold(sum: u64) -> u16 {
     ((sum >> 16) + (sum & 0xffff)) as u16
 }
 
+/// Folds the sum of a few 16-bit words.
+const fn fold_few(sum: u32) -> u16 {
+    let sum = (sum >> 16) + (sum & 0xffff);
+    ((sum >> 16) + (sum & 0xffff)) as u16
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -361,6 +377,11 @@ mod tests {
         assert_eq!(fold(u64::MAX), 0xffff);
         assert_eq!(fold(0xffff_0000_0001_0000), 1);
         assert_eq!(fold(0x1_ffff_ffff), 1);
+        for words in 0..=4 {
+            let sum = words * 0xffff;
+            assert_eq!(fold_few(sum), fold(sum.into()));
+            assert_eq!(fold_few(sum + 1), fold(u64::from(sum) + 1));
+        }
     }
 
     fn reference(bytes: &[u8]) -> u16 {

@@ -157,17 +157,24 @@ pub fn parse(buf: &PacketBuf) -> Result<Parsed, ParseError> {
 ///
 /// # Errors
 /// As [`parse`].
+#[inline]
 pub fn parse_bytes(bytes: &[u8], offload: Offload) -> Result<Parsed, ParseError> {
     let bytes = bytes.get(..MAX_PACKET).unwrap_or(bytes);
     let Some(first) = bytes.first() else {
         return Err(ParseError::truncated(Layer::Ip, 0, 1, 0));
     };
-    let network = match first >> 4 {
-        4 => ipv4(bytes)?,
-        6 => ipv6(bytes)?,
-        version => return Err(Layer::Ip.error(0, ParseErrorKind::Version { version })),
-    };
-    let transport = transport(&network, bytes)?;
+    match first >> 4 {
+        // Each version on its own, so that what is known of one is known while its layer 4 is read.
+        4 => finish(&ipv4(bytes)?, bytes, offload),
+        6 => finish(&ipv6(bytes)?, bytes, offload),
+        version => Err(Layer::Ip.error(0, ParseErrorKind::Version { version })),
+    }
+}
+
+/// The layers above IP.
+#[inline(always)]
+fn finish(network: &Network, bytes: &[u8], offload: Offload) -> Result<Parsed, ParseError> {
+    let transport = transport(network, bytes)?;
     let mut parsed = Parsed {
         tuple: FiveTuple {
             src: network.src,
@@ -221,7 +228,7 @@ struct Transport {
 const IPV4_HEADER: usize = 20;
 const IPV6_HEADER: usize = 40;
 
-#[inline]
+#[inline(always)]
 fn ipv4(bytes: &[u8]) -> Result<Network, ParseError> {
     let fail = |offset, kind| Err(Layer::Ipv4.error(offset, kind));
     let Some(h) = bytes.first_chunk::<IPV4_HEADER>() else {
@@ -239,7 +246,7 @@ fn ipv4(bytes: &[u8]) -> Result<Network, ParseError> {
     if len > bytes.len() {
         return fail(2, ParseErrorKind::LengthPastEnd { claimed: len, available: bytes.len() });
     }
-    let mut sum = Sum::new().bytes(h);
+    let mut sum = Sum::new().header(h);
     if l4 > IPV4_HEADER {
         sum = sum.bytes(bytes.get(IPV4_HEADER..l4).unwrap_or_default());
     }
@@ -281,7 +288,7 @@ const FRAGMENT: u8 = 44;
 const AUTHENTICATION: u8 = 51;
 const DESTINATION_OPTIONS: u8 = 60;
 
-#[inline]
+#[inline(never)]
 fn ipv6(bytes: &[u8]) -> Result<Network, ParseError> {
     let Some(h) = bytes.first_chunk::<IPV6_HEADER>() else {
         return Err(ParseError::truncated(Layer::Ipv6, 0, IPV6_HEADER, bytes.len()));
@@ -370,7 +377,7 @@ fn extensions(packet: &[u8], network: &mut Network) -> Result<(), ParseError> {
     Err(Layer::Ipv6Extension.error(network.l4, kind))
 }
 
-#[inline]
+#[inline(always)]
 fn transport(network: &Network, bytes: &[u8]) -> Result<Transport, ParseError> {
     if matches!(network.fragment, Fragment::Later { .. }) {
         return Ok(Transport::default());
@@ -386,7 +393,7 @@ fn transport(network: &Network, bytes: &[u8]) -> Result<Transport, ParseError> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn tcp(message: &[u8], at: usize) -> Result<Transport, ParseError> {
     let Some(h) = message.first_chunk::<20>() else {
         return Err(ParseError::truncated(Layer::Tcp, at, 20, message.len()));
@@ -409,7 +416,7 @@ fn tcp(message: &[u8], at: usize) -> Result<Transport, ParseError> {
     })
 }
 
-#[inline]
+#[inline(always)]
 fn udp(message: &[u8], at: usize, whole: bool) -> Result<Transport, ParseError> {
     let Some(h) = message.first_chunk::<8>() else {
         return Err(ParseError::truncated(Layer::Udp, at, 8, message.len()));
@@ -431,6 +438,7 @@ fn udp(message: &[u8], at: usize, whole: bool) -> Result<Transport, ParseError> 
     })
 }
 
+#[inline(never)]
 fn icmp(message: &[u8], at: usize, layer: Layer) -> Result<Transport, ParseError> {
     let Some(h) = message.first_chunk::<8>() else {
         return Err(ParseError::truncated(layer, at, 8, message.len()));
@@ -453,6 +461,7 @@ fn icmp(message: &[u8], at: usize, layer: Layer) -> Result<Transport, ParseError
 /// Checks the virtio header against the packet and takes over what it says.
 ///
 /// Source: io.md §1.3, §1.5.
+#[inline(always)]
 fn apply_offload(parsed: &mut Parsed, offload: Offload) -> Result<(), ParseError> {
     let packet = &mut parsed.packet;
     let fail = |offset: u16, kind| Err(Layer::Offload.error(offset.into(), kind));

@@ -69,6 +69,9 @@ impl Rewrite {
     /// a UDP checksum of 0 stays 0. An ICMP error goes through [`apply_to_error`] instead.
     #[inline]
     pub fn apply(&self, buf: &mut PacketBuf, parsed: &Parsed) {
+        if self.src.is_none() && self.dst.is_none() && self.src_port.is_none() && self.dst_port.is_none() {
+            return;
+        }
         let bytes = buf.bytes_mut();
         self.write_addresses(bytes);
         let l4 = usize::from(parsed.packet.l4);
@@ -200,13 +203,14 @@ pub fn apply_to_error(buf: &mut PacketBuf, parsed: &Parsed, outer: &Rewrite, quo
 /// Shape: returns the new value; `None`, and no change, if none would be left.
 /// Source: RFC 1812 §5.3.1, RFC 8200 §3.
 #[must_use]
+#[inline]
 pub fn decrement_ttl(buf: &mut PacketBuf, by: u8) -> Option<u8> {
     let bytes = buf.bytes_mut();
     let is_ipv4 = bytes.first()? >> 4 == 4;
-    let at = if is_ipv4 { 8 } else { 7 };
-    let old = *bytes.get(at)?;
+    let ttl = bytes.get_mut(if is_ipv4 { 8 } else { 7 })?;
+    let old = *ttl;
     let new = old.checked_sub(by).filter(|ttl| *ttl > 0)?;
-    *bytes.get_mut(at)? = new;
+    *ttl = new;
     if is_ipv4 {
         let delta = Delta::NONE.word(u16::from(old) << 8, u16::from(new) << 8);
         change(bytes, 10, |sum| delta.complete(sum));
