@@ -245,10 +245,8 @@ impl Engine {
         let opens = connection.is_none_or(|(_, side)| side == Side::Initiator);
         let at = match (outcome.verdict, standing) {
             (Ok(exit), _) if opens => {
-                let responder = Some(FlowKey { link: exit.link, tuple: outcome.at.reversed() });
-                let (bindings, tracked) = (outcome.bindings.clone(), outcome.tracked.clone());
-                let agreement = Agreement { bindings, tracked, responder, timeouts: self.config.timeouts };
-                self.commit(known, key, agreement, parsed, now)?
+                let responder = FlowKey { link: exit.link, tuple: outcome.at.reversed() };
+                self.commit(known, key, &outcome, responder, parsed, now)?
             }
             (Err(reason @ (DropReason::NatIdle | DropReason::VpceIdle)), Some(at)) => {
                 self.flows.end(at);
@@ -274,16 +272,22 @@ impl Engine {
         &mut self,
         known: Option<FlowRef>,
         key: FlowKey,
-        agreement: Agreement,
+        outcome: &Outcome,
+        responder: FlowKey,
         parsed: &Parsed,
         now: Time,
     ) -> Result<FlowRef, DropReason> {
-        match self.flows.commit(known, key, agreement.clone(), &parsed.packet, now) {
+        let timeouts = self.config.timeouts;
+        let agreed = |responder| {
+            let (bindings, tracked) = (outcome.bindings.clone(), outcome.tracked.clone());
+            Agreement { bindings, tracked, responder, timeouts }
+        };
+        match self.flows.commit(known, key, agreed(Some(responder)), &parsed.packet, now) {
             Ok(at) => Ok(at),
             // Somebody else's answers arrive under this key; ours will be judged as a flow of their own.
             Err(CommitError::Collision) => {
-                let alone = Agreement { responder: None, ..agreement };
-                self.flows.commit(known, key, alone, &parsed.packet, now).map_err(|_| DropReason::FlowTableFull)
+                let alone = self.flows.commit(known, key, agreed(None), &parsed.packet, now);
+                alone.map_err(|_| DropReason::FlowTableFull)
             }
             Err(CommitError::Full) => Err(DropReason::FlowTableFull),
         }

@@ -36,7 +36,16 @@ impl Fragments {
     }
 
     /// The packet's tuple with ports, also for later fragments; `None` when the first one was not seen.
+    #[inline(always)]
     pub(crate) fn resolve(&mut self, link: LinkId, parsed: &Parsed, now: Time) -> Option<FiveTuple> {
+        if parsed.packet.fragment == Fragment::Whole {
+            return Some(parsed.tuple);
+        }
+        self.resolve_piece(link, parsed, now)
+    }
+
+    #[cold]
+    fn resolve_piece(&mut self, link: LinkId, parsed: &Parsed, now: Time) -> Option<FiveTuple> {
         let tuple = parsed.tuple;
         match parsed.packet.fragment {
             Fragment::Whole => Some(tuple),
