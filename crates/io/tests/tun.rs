@@ -228,6 +228,27 @@ fn trap_2_a_short_read_is_impossible() {
 }
 
 #[test]
+fn trap_3_the_kernel_takes_more_than_the_mtu_so_it_is_not_the_one_to_ask() {
+    let Some((_lab, mut tun, socket)) = receiver(Backend::Vnet, Offloads::ALL) else {
+        return;
+    };
+    let mut buffer = vec![0; 10_000];
+    let longer = pattern(9_000);
+    assert_eq!(tun.send(&mut datagram(&socket, &longer), 28).unwrap(), Sent::Accepted);
+    let got = socket.recv(&mut buffer).unwrap();
+    assert_eq!(buffer[..got], longer);
+
+    // Of a super-packet the segments count, and they are short.
+    let mut packet = datagram(&socket, &longer);
+    packet.offload.gso = Some(Gso { kind: GsoKind::Udp, size: 500, ecn: false });
+    assert_eq!(tun.send(&mut packet, 28).unwrap(), Sent::Accepted);
+    for wanted in longer.chunks(500) {
+        let got = socket.recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..got], wanted);
+    }
+}
+
+#[test]
 fn trap_4_a_super_packet_the_kernel_refuses_is_cut_in_software() {
     let Some((_lab, mut tun, socket)) = receiver(Backend::Vnet, Offloads::ALL) else {
         return;
