@@ -150,7 +150,7 @@ need() {
         command -v "${item%%:*}" >/dev/null || packages+=("${item#*:}")
     done
     [ "${#packages[@]}" -gt 0 ] || return 0
-    IFS=' ' read -r -a packages <<<"${packages[*]//,/ }"
+    mapfile -t packages < <(printf '%s\n' "${packages[@]//,/$'\n'}" | sort -u)
     command -v apt-get >/dev/null || die "needs ${packages[*]} (Debian's names), and there is no apt-get here to install them with"
     is_root || die "needs the packages ${packages[*]}: sudo apt-get install ${packages[*]}"
     say "installing ${packages[*]} (apt-get)"
@@ -193,7 +193,7 @@ build_release() {
     fi
     need_rust
     say "building vpcd and vpcctl (cargo build --release)"
-    cargo build --quiet --locked --release --manifest-path "$repo/Cargo.toml" -p vpcd -p vpcctl
+    cargo build --locked --release --manifest-path "$repo/Cargo.toml" -p vpcd -p vpcctl
     PATH=$(target_dir)/release:$PATH
 }
 

@@ -24,9 +24,9 @@ FILENAME == ARGV[2] { property[$1] = 1; next }
 }
 /^   Doc-tests / { close_suite(); suite = $2 " (doc tests)"; namespaces = 0; next }
 /^test .* \.\.\. (ok|FAILED)$/ {
-    if ($NF == "ok") ran++; else { lost++; print "  FAILED  " suite " " $2 }
+    if ($NF == "ok") ran++; else { lost++; print "failed: " suite " " $2 }
     name = $2; sub(/.*::/, "", name)
-    if (name in property) properties++
+    if (name in property || suite ~ /::properties$/) properties++
     if (namespaces) in_namespaces++
     next
 }

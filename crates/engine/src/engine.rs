@@ -167,6 +167,8 @@ impl Engine {
     }
 
     /// What would happen to a packet, and why. `&self` is the proof that asking changes nothing.
+    ///
+    /// Shape: as of the latest time the engine was given; [`Self::handle_timeout`] gives it one.
     #[must_use]
     pub fn explain(&self, now: Time, link: LinkId, parsed: &Parsed) -> Explanation {
         let mut trace = Trace::default();
@@ -175,7 +177,10 @@ impl Engine {
             (Some(tuple), Some(ingress)) => {
                 let about = parsed.quoted.map(FiveTuple::reversed);
                 let key = FlowKey { link, tuple: about.unwrap_or(tuple) };
-                let known = self.flows.find(&key);
+                let known = match parsed.quoted {
+                    Some(_) => self.flows.find(&key),
+                    None => self.flows.peek(&key, &parsed.packet, now),
+                };
                 let connection = known.and_then(|at| self.standing(at, now));
                 let about = about.filter(|_| connection.is_some());
                 let view = self.view(&key, connection, now, about.is_some());
@@ -233,16 +238,18 @@ impl Engine {
         self.counters.walks += 1;
         let standing = known.filter(|&at| self.standing(at, now).is_some());
         let lost = known.filter(|&at| self.flows.connection(at).is_some() && standing.is_none());
-        let known = match lost {
-            Some(at) => {
-                self.flows.end(at);
-                None
-            }
-            None => known,
-        };
+        // The client's side starts anew; what comes from the other side after that time changes nothing for it.
+        if let Some(at) = lost.filter(|at| at.side() == Side::Initiator) {
+            self.flows.end(at);
+        }
+        let known = known.filter(|_| lost.is_none());
         let connection = standing.and_then(|at| self.standing(at, now));
         let outcome = walk(self.view(&key, connection, now, false), ingress, key.tuple, None, &mut Silent);
         let opens = connection.is_none_or(|(_, side)| side == Side::Initiator);
+        if let Some(at) = lost.filter(|at| at.side() == Side::Responder) {
+            outcome.verdict?;
+            self.flows.end(at);
+        }
         let at = match (outcome.verdict, standing) {
             (Ok(exit), _) if opens => {
                 let responder = FlowKey { link: exit.link, tuple: outcome.at.reversed() };
@@ -399,6 +406,7 @@ impl Engine {
             ttl_counted_by: outcome.ttl_counted_by,
             mss: outcome.mss,
             whole_only: outcome.whole_only,
+            uncut: outcome.uncut,
         }
     }
 }
@@ -418,6 +426,11 @@ fn answer(
     counted_by: Option<IpAddr>,
 ) -> Option<Vec<u8>> {
     if reason == DropReason::TooBig {
+        // What the narrowest element would have cut did not come that far, and what it met there says nothing.
+        let would_be_cut = limit.fragments && !parsed.packet.dont_fragment && parsed.packet.segments == 1;
+        if would_be_cut {
+            return None;
+        }
         too_big(buf, parsed, limit.tells?, limit.mtu)
     } else {
         time_exceeded(buf, parsed, counted_by?)

@@ -28,6 +28,8 @@ pub(crate) struct Path {
     pub mss: u16,
     /// An element on the way carries no fragments of this flow's protocol.
     pub whole_only: bool,
+    /// What is larger than this, in bytes, is dropped before it comes to where it would be cut.
+    pub uncut: u16,
 }
 
 impl Default for Path {
@@ -76,6 +78,7 @@ impl Path {
             ttl_counted_by: None,
             mss: 0,
             whole_only: false,
+            uncut: Limit::VPC.mtu,
         }
     }
 
@@ -90,7 +93,11 @@ impl Path {
         }
         if packet.segment_len <= self.limit.mtu {
             Guarded::Pass
-        } else if self.limit.fragments && !packet.dont_fragment && packet.segments == 1 {
+        } else if self.limit.fragments
+            && packet.segment_len <= self.uncut
+            && !packet.dont_fragment
+            && packet.segments == 1
+        {
             Guarded::Fragment
         } else {
             Guarded::Refuse(DropReason::TooBig)

@@ -74,9 +74,10 @@ impl Snapshot {
         &self.desired
     }
 
-    /// Whether an answer made on the way, to what this sender sent, gets back to it past the network ACL.
+    /// Whether an answer made on the way, to what this sender sent, gets back to it: to an interface, past the network
+    /// ACL of its subnet. Nobody outside is told private addresses.
     pub(crate) fn admits_answer(&self, ingress: Ingress, answer: &FiveTuple) -> bool {
-        let Ingress::Eni(eni) = ingress else { return true };
+        let Ingress::Eni(eni) = ingress else { return false };
         let acl = &self.acls[self.subnets[self.enis[eni].subnet].acl];
         acl.first_match(Direction::Ingress, answer).is_some_and(|rule| rule.action == Action::Allow)
     }
@@ -125,6 +126,12 @@ pub(crate) struct SubnetEntry {
 }
 
 impl SubnetEntry {
+    /// The VPC router's address in the subnet (R1.3, R1.6), of the family of an address.
+    pub(crate) fn router(&self, family_of: IpAddr) -> Option<IpAddr> {
+        let block = if family_of.is_ipv4() { Some(self.cidr) } else { self.ipv6_cidr };
+        block.and_then(|block| block.nth(1))
+    }
+
     #[inline]
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         self.cidr.contains(address) || self.ipv6_cidr.is_some_and(|block| block.contains(address))

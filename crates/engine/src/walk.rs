@@ -1,6 +1,7 @@
 //! Where a packet goes: read [`hops`] from top to bottom.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use arrayvec::ArrayVec;
 use vpc_flow::{Binding, MAX_BINDINGS, MAX_TRACKED};
@@ -76,6 +77,7 @@ pub(crate) struct Outcome {
     pub ttl_counted_by: Option<IpAddr>,
     pub mss: u16,
     pub whole_only: bool,
+    pub uncut: u16,
 }
 
 /// Runs a packet through the tables. Shared borrows all the way down: a walk cannot change anything.
@@ -99,6 +101,7 @@ pub(crate) fn walk<P: Probe>(
         always_tracked: false,
         relayed: false,
         whole_only: false,
+        uncut: Limit::VPC.mtu,
         limit: Limit::VPC,
         ttl_counted_by: None,
         mss: 0,
@@ -158,6 +161,7 @@ struct Walk<'a, 'p, P> {
     always_tracked: bool,
     relayed: bool,
     whole_only: bool,
+    uncut: u16,
     limit: Limit,
     ttl_counted_by: Option<IpAddr>,
     mss: u16,
@@ -183,7 +187,7 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                 w.step(SourceDestCheck { eni, direction: Direction::Egress })?;
                 w.relayed = !snapshot.enis[eni].addresses.contains(&w.at.src);
                 w.security_group(eni, Direction::Egress)?;
-                if snapshot.subnets[subnet].contains(w.at.dst) { Hop::Deliver(subnet) } else { Hop::Leave(subnet) }
+                w.go_on_inside(subnet)
             }
             Hop::Leave(subnet) => {
                 let entry = &snapshot.subnets[subnet];
@@ -196,7 +200,7 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                     Target::Internet(gateway) => {
                         let public = w.step(PublicAddress { gateway })?;
                         w.translate_source(public);
-                        w.narrow(Limit { mtu: 1_500, fragments: true, tells: entry.cidr.nth(1) });
+                        w.narrow(Limit { mtu: 1_500, fragments: true, tells: entry.router(w.at.dst) });
                         Hop::Internet
                     }
                     Target::Peering(peering) => {
@@ -215,7 +219,7 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                             Some(TransitAttachment::to_ref(snapshot.attachments[attachment].id)),
                         ));
                         w.step(NetworkAclStage { acl, direction: Direction::Ingress })?;
-                        w.narrow(Limit { mtu: 8_500, fragments: false, tells: entry.cidr.nth(1) });
+                        w.narrow(Limit { mtu: 8_500, fragments: false, tells: entry.router(w.at.dst) });
                         w.clamp(8_500);
                         Hop::Transit(attachment, Some(entry.zone))
                     }
@@ -227,11 +231,7 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                     }
                     Target::EgressOnly => {
                         w.always_tracked = true;
-                        w.narrow(Limit {
-                            mtu: 1_500,
-                            fragments: true,
-                            tells: entry.ipv6_cidr.and_then(|block| block.nth(1)),
-                        });
+                        w.narrow(Limit { mtu: 1_500, fragments: true, tells: entry.router(w.at.dst) });
                         Hop::Internet
                     }
                     Target::GatewayEndpoint(endpoint) => {
@@ -260,15 +260,22 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                 match via {
                     Via::Host => Hop::Deliver(subnet),
                     Via::Appliance(eni) => Hop::ToEni(eni),
+                    // An answer comes into a NAT gateway only to be translated back (R10.6).
+                    Via::Nat(gateway) if w.view.answered().is_some() => {
+                        let (before, after) = w.step(ReverseNat { gateway })?;
+                        w.translate(before, after);
+                        w.pass_nat(gateway);
+                        w.go_on_inside(subnet)
+                    }
                     Via::Nat(gateway) => {
                         let after = w.step(SourceNat { gateway })?;
                         w.bind(
                             NatGateway::to_ref(snapshot.nat_gateways[gateway].id),
                             after,
                             timeout::nat(w.at.protocol),
-                        );
+                        )?;
                         w.pass_nat(gateway);
-                        Hop::Leave(subnet)
+                        w.go_on_inside(subnet)
                     }
                 }
             }
@@ -295,7 +302,7 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                         let (before, after) = w.step(ReverseNat { gateway })?;
                         w.translate(before, after);
                         w.pass_nat(gateway);
-                        Hop::Leave(entry.subnet)
+                        w.go_on_inside(entry.subnet)
                     }
                 }
             }
@@ -323,7 +330,7 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                 let entry = &snapshot.services[service];
                 w.place(Place::Service(entry.id));
                 let after = w.step(ServiceAttach { service, owner, to })?;
-                w.bind(owner, after, timeout::endpoint(w.at.protocol));
+                w.bind(owner, after, timeout::endpoint(w.at.protocol))?;
                 return Ok(Exit { link: entry.link, to: Receiver::Service(entry.id) });
             }
             Hop::FromService(service) => {
@@ -338,6 +345,10 @@ fn hops<P: Probe>(w: &mut Walk<'_, '_, P>, ingress: Ingress) -> Result<Exit, Dro
                     }
                     Back::Eni(id, before, after) => {
                         let eni = snapshot.enis.position(id).ok_or(DropReason::VpceIntraVpc)?;
+                        if let EniRole::Endpoint(endpoint) = snapshot.enis[eni].role {
+                            w.place(Place::Endpoint(snapshot.endpoints[endpoint].id));
+                            w.step(InterfaceEndpoint { endpoint })?;
+                        }
                         w.translate(before, after);
                         w.narrow(Limit { mtu: 8_500, fragments: false, tells: None });
                         w.clamp(8_500);
@@ -395,6 +406,12 @@ impl<P: Probe> Walk<'_, '_, P> {
     fn spend_hop(&mut self) -> Result<(), DropReason> {
         self.hops += 1;
         if self.hops > HOP_BUDGET { Err(DropReason::RoutingLoop) } else { Ok(()) }
+    }
+
+    /// From an interface in a subnet: neighbours are reached directly, everybody else through the router (R1.10, R8.31).
+    fn go_on_inside(&self, subnet: Idx<Subnet>) -> Hop {
+        let neighbour = self.view.snapshot.subnets[subnet].contains(self.at.dst);
+        if neighbour { Hop::Deliver(subnet) } else { Hop::Leave(subnet) }
     }
 
     fn security_group(&mut self, eni: Idx<Eni>, direction: Direction) -> Result<(), DropReason> {
@@ -466,13 +483,8 @@ impl<P: Probe> Walk<'_, '_, P> {
             Attached::Peer(other_side) => Ok(Hop::Transit(*other_side, None)),
             Attached::Vpc { subnets, appliance_mode } => {
                 let subnet = self.step(TransitExit { subnets, appliance_mode: *appliance_mode, zone })?;
-                // A neighbour of the attachment's interface is delivered to directly; everybody else is routed by the
-                // attachment subnet's table (R8.35, R9.27).
-                if snapshot.subnets[subnet].contains(self.at.dst) {
-                    Ok(Hop::Deliver(subnet))
-                } else {
-                    Ok(Hop::Leave(subnet))
-                }
+                // The attachment's interface is inside its subnet, whose table routes what goes on (R8.35, R9.27).
+                Ok(self.go_on_inside(subnet))
             }
         }
     }
@@ -488,6 +500,10 @@ impl<P: Probe> Walk<'_, '_, P> {
     }
 
     fn narrow(&mut self, limit: Limit) {
+        let is_cut = self.limit.fragments && self.limit.mtu <= limit.mtu;
+        if !limit.fragments && !is_cut {
+            self.uncut = self.uncut.min(limit.mtu);
+        }
         if limit.mtu < self.limit.mtu {
             self.limit = limit;
         }
@@ -500,12 +516,13 @@ impl<P: Probe> Walk<'_, '_, P> {
     }
 
     /// The element `owner` changes the packet, and will change answers back.
-    fn bind(&mut self, owner: ResourceRef, after: FiveTuple, idle: std::time::Duration) {
+    ///
+    /// A path with more translations than a connection can remember is one that goes in circles.
+    fn bind(&mut self, owner: ResourceRef, after: FiveTuple, idle: Duration) -> Result<(), DropReason> {
         let before = self.about.unwrap_or(self.at);
-        // A path with more translations than a connection can remember does not exist: each kind of element is
-        // met at most once between two ends.
-        let _ = self.bindings.try_push(Binding { owner, before, after, idle });
+        let bound = self.bindings.try_push(Binding { owner, before, after, idle });
         self.translate(before, after);
+        bound.map_err(|_| DropReason::RoutingLoop)
     }
 
     /// Packets of the flow change from `before` to `after`; an error about it changes where its addresses agree.
@@ -558,6 +575,7 @@ impl<P: Probe> Walk<'_, '_, P> {
             ttl_counted_by: self.ttl_counted_by,
             mss: self.mss,
             whole_only: self.whole_only,
+            uncut: self.uncut,
         }
     }
 }

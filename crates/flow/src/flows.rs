@@ -144,6 +144,22 @@ impl<M: Default> Flows<M> {
         Some(self.reference(place))
     }
 
+    /// Finds what [`Self::admit`] would find, and changes nothing.
+    #[must_use]
+    pub fn peek(&self, key: &FlowKey, packet: &PerPacket, now: Time) -> Option<FlowRef> {
+        let place = self.place(key)?;
+        let entry = &self.entries[place.slot() as usize];
+        let now = self.now.max(now);
+        if entry.is_over(now) {
+            return None;
+        }
+        let connection = &entry.connection;
+        let reopened = entry.fate == Fate::Connection
+            && (connection.tcp.after(place.side(), packet.tcp_flags).is_none()
+                || connection.has_lapsed(now) && connection.reopens(packet));
+        (!reopened).then(|| self.reference(place))
+    }
+
     /// Finds a flow and changes nothing.
     #[must_use]
     pub fn find(&self, key: &FlowKey) -> Option<FlowRef> {

@@ -4,6 +4,7 @@
 //! it holds the [`Desired`] that its file describes. [`Lab::edit`] changes one value of it, as scenarios do, and
 //! [`write()`] prints any [`Desired`] as a lab file again.
 
+mod connect;
 mod convert;
 mod de;
 mod edit;

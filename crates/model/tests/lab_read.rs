@@ -1,13 +1,14 @@
 //! Lab files that are right, and what they describe.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure in a helper is the test's")]
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use vpc_model::desired::Noun;
 use vpc_model::resource::{
     Az, Destination, Direction, Endpoint, EndpointKind, EndpointState, Eni, EniKind, IcmpMatch, Instance,
     InternetGateway, InternetHost, NatGateway, NetworkAcl, Peer, PortRange, PrefixList, Provider, RouteTable,
-    RouteTarget, SecurityGroup, Service, Subnet, Traffic, Vpc,
+    RouteTarget, SecurityGroup, Service, Subnet, Traffic, TransitAttachment, TransitRouteTable, VirtualGateway, Vpc,
 };
 use vpc_model::{Desired, Id, lab};
 
@@ -236,4 +237,71 @@ fn gateways_can_have_more_than_a_name_and_be_detached() {
     let gateway = find::<InternetGateway>(&desired, "igw");
     assert_eq!(gateway.edge_table, Some(find::<RouteTable>(&desired, "edge").id));
     assert_eq!(find::<InternetGateway>(&desired, "spare").vpc, None);
+}
+
+#[test]
+fn attachments_use_the_default_table_where_they_name_none() {
+    let text = "
+vpcs:
+  a: { cidr: 10.0.0.0/16, subnets: { a1: { cidr: 10.0.1.0/24 } } }
+  b: { cidr: 10.1.0.0/16, subnets: { b1: { cidr: 10.1.1.0/24 } } }
+transit_gateways:
+  t:
+    attachments:
+      att-a: { vpc: a, subnets: a1 }
+      att-b: { vpc: b, subnets: b1, routes: none, propagates_to: [] }
+      att-u: { peer: att-t }
+  u:
+    attachments: { att-t: { peer: att-u, routes: u-own } }
+    route_tables: { u-own: { 10.0.0.0/8: att-t } }
+";
+    let desired = read(text);
+    let attachment = |name| find::<TransitAttachment>(&desired, name);
+    let default = find::<TransitRouteTable>(&desired, "t-default");
+    assert_eq!(attachment("att-a").table, Some(default.id));
+    assert_eq!(attachment("att-a").propagates_to, BTreeSet::from([default.id]));
+    assert_eq!((attachment("att-b").table, attachment("att-b").propagates_to.len()), (None, 0));
+    // What is behind a peer is written by hand (R9.30).
+    assert_eq!((attachment("att-u").table, attachment("att-u").propagates_to.len()), (Some(default.id), 0));
+    assert!(desired.find::<TransitRouteTable>("u-default").is_none(), "nobody uses it");
+}
+
+#[test]
+fn a_far_network_is_called_like_its_gateway() {
+    let text = "
+vpcs:
+  a: { cidr: 10.0.0.0/16, virtual_gateway: office }
+  b:
+    cidr: 10.1.0.0/16
+    virtual_gateway: { name: vgw, namespace: far, addresses: 172.31.0.5, announces: 172.31.0.9/24, propagates_to: b-main }
+virtual_gateways:
+  spare: {}
+";
+    let desired = read(text);
+    let gateway = |name| find::<VirtualGateway>(&desired, name);
+    assert_eq!(gateway("office").namespace, "office");
+    assert_eq!((gateway("spare").namespace.as_str(), gateway("spare").vpc), ("spare", None));
+    assert_eq!(gateway("vgw").namespace, "far");
+    assert_eq!(gateway("vgw").announces, BTreeSet::from(["172.31.0.0/24".parse().unwrap()]));
+    assert_eq!(gateway("vgw").propagates_to.len(), 1);
+}
+
+#[test]
+fn an_edge_table_leads_subnets_and_blocks_to_an_interface_or_local() {
+    let more = "    internet_gateway: { name: igw, edge_table: edge }\n    route_tables:\n      edge: { 10.0.0.0/16: i, 10.0.1.0/24: local, 10.0.2.0/24: i }\n    instances: { i: { subnet: s2 } }\n";
+    let desired = vpc(more);
+    let edge = find::<RouteTable>(&desired, "edge");
+    assert_eq!(find::<InternetGateway>(&desired, "igw").edge_table, Some(edge.id));
+    assert_eq!(edge.routes.values().filter(|target| **target == RouteTarget::Local).count(), 1);
+}
+
+#[test]
+fn the_labs_of_the_readme_are_right() {
+    let readme = include_str!("../README.md");
+    let labs: Vec<&str> =
+        readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```").map(|(lab, _)| lab)).collect();
+    assert!(labs.len() >= 2);
+    for lab in labs {
+        read(lab);
+    }
 }

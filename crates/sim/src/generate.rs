@@ -32,14 +32,14 @@ pub enum Event {
     /// The network becomes another one.
     Change(Box<Desired>),
     /// A packet is sent.
-    Send(LinkId, PacketSpec),
+    Send(LinkId, Box<PacketSpec>),
     /// Time passes.
     Wait(Duration),
 }
 
 /// Networks with up to `most` events.
 pub fn sessions(most: usize) -> impl Strategy<Value = Session> {
-    let choices = (vec(any::<u16>(), 0..220), vec(vec(any::<u16>(), 0..14), 1..=most));
+    let choices = (vec(any::<u16>(), 0..500), vec(vec(any::<u16>(), 0..40), 1..=most));
     choices.prop_map(|(network, events)| {
         let network = network::build(&mut Choices::new(&network));
         let mut now = network.clone();
@@ -50,11 +50,11 @@ pub fn sessions(most: usize) -> impl Strategy<Value = Session> {
 
 /// Networks with packets that begin flows.
 pub fn first_packets(most: usize) -> impl Strategy<Value = Session> {
-    let choices = (vec(any::<u16>(), 0..220), vec(vec(any::<u16>(), 0..14), 1..=most));
+    let choices = (vec(any::<u16>(), 0..500), vec(vec(any::<u16>(), 0..40), 1..=most));
     choices.prop_map(|(network, packets)| {
         let network = network::build(&mut Choices::new(&network));
         let packets = packets.iter().filter_map(|words| traffic::packet(&mut Choices::new(words), &network));
-        let events = packets.map(|(link, packet)| Event::Send(link, packet)).collect();
+        let events = packets.map(|(link, packet)| Event::Send(link, Box::new(packet))).collect();
         Session { network, events }
     })
 }

@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use vpc_engine::{Action, Engine, EngineConfig, Snapshot};
 use vpc_model::explain::{Explanation, Verdict};
-use vpc_model::resource::RouteTable;
+use vpc_model::resource::{
+    Destination, EffectiveRoute, EffectiveTransitRoute, RouteOrigin, RouteState, RouteTable, RouteTarget,
+    TransitRouteTable, TransitTarget,
+};
 use vpc_model::{Desired, DropReason, LinkId, Time};
 use vpc_packet::checksum::{self, Verification};
 use vpc_packet::segment::segment;
@@ -59,16 +62,13 @@ pub struct SimNet {
     log: Vec<Event>,
 }
 
-/// What happened, for those who look into a failure.
+/// What happened, for those who look into a failure; a super-packet is kept whole, as it was handed over.
 enum Event {
     Changed(String),
     Dropped(DropReason),
-    Received(LinkId, Time, PacketBufLog),
-    Sent(LinkId, Time, PacketBufLog),
+    Received(LinkId, Time, Vec<u8>),
+    Sent(LinkId, Time, Vec<u8>),
 }
-
-/// A packet's bytes; a super-packet whole, as it was handed over.
-type PacketBufLog = Vec<u8>;
 
 /// Packets before each of which the tables get a new number, and how seldom they get one after that: compiling tables
 /// takes longer than all else, and a scenario of so many packets repeats itself.
@@ -147,7 +147,7 @@ impl SimNet {
     /// What contradicts itself: a bad checksum, an explanation that did not come true, packets unaccounted for.
     pub fn inject(&mut self, link: LinkId, mut buf: PacketBuf) -> Result<Action, String> {
         self.packets += 1;
-        if self.mode == Mode::Bumped && (self.packets <= ALWAYS_BUMPED || self.packets % BUMPED_LATER == 0) {
+        if self.mode == Mode::Bumped && (self.packets <= ALWAYS_BUMPED || self.packets.is_multiple_of(BUMPED_LATER)) {
             let bumped = self.engine.snapshot().bumped();
             self.engine.install(Arc::new(bumped));
         }
@@ -177,7 +177,7 @@ impl SimNet {
                 self.came_true(foretold, *link, &parsed)?;
             }
             let at = self.names.get(link).cloned().unwrap_or_else(|| link.to_string());
-            let packet = PacketSpec::dissect_buf(buf).map_err(|error| format!("{at} < {error}"))?;
+            let packet = Box::new(PacketSpec::dissect_buf(buf).map_err(|error| format!("{at} < {error}"))?);
             self.outputs.push(Output::Packet { at, packet });
         }
         if let (Some(foretold), Action::Drop(reason)) = (&foretold, action) {
@@ -292,11 +292,13 @@ impl Net for SimNet {
                 check_packet(&buf)?;
                 self.log.push(Event::Received(made.link, self.now, made.packet));
                 let at = self.name(made.link);
-                let packet = PacketSpec::dissect_buf(&buf).map_err(|error| format!("{at} < {error}"))?;
+                let packet = Box::new(PacketSpec::dissect_buf(&buf).map_err(|error| format!("{at} < {error}"))?);
                 self.outputs.push(Output::Packet { at, packet });
             }
         }
         self.now = now;
+        // Whoever asks for an explanation now gets one as of now.
+        self.engine.handle_timeout(now, TIMER_BUDGET);
         Ok(())
     }
 
@@ -317,8 +319,13 @@ impl Net for SimNet {
 
     fn routes(&mut self, table: &str) -> Result<Vec<String>, String> {
         let desired = self.desired();
-        let found = desired.find::<RouteTable>(table).ok_or_else(|| format!("no route table is called {table}"))?;
-        Ok(route_lines(desired, found))
+        if let Some(found) = desired.find::<RouteTable>(table) {
+            return Ok(route_lines(desired, found));
+        }
+        let found = desired.find::<TransitRouteTable>(table);
+        found
+            .map(|found| transit_route_lines(desired, found))
+            .ok_or_else(|| format!("no route table is called {table}"))
     }
 
     fn flows(&mut self) -> Result<usize, String> {
@@ -328,13 +335,7 @@ impl Net for SimNet {
 
 /// A table as `routes` prints it: destination, target, why it is there, and whether it works.
 fn route_lines(desired: &Desired, table: &RouteTable) -> Vec<String> {
-    use vpc_model::desired::Noun;
-    use vpc_model::resource::{Destination, PrefixList, RouteOrigin, RouteState, RouteTarget};
-    let line = |route: vpc_model::resource::EffectiveRoute| {
-        let destination = match route.destination {
-            Destination::List(id) => desired.label_of(PrefixList::to_ref(id)),
-            Destination::Prefix(prefix) => prefix.to_string(),
-        };
+    let line = |route: EffectiveRoute| {
         let target = match route.target {
             RouteTarget::EgressOnly(id) => desired.label(id),
             RouteTarget::Eni(id) => desired.label(id),
@@ -346,19 +347,45 @@ fn route_lines(desired: &Desired, table: &RouteTable) -> Vec<String> {
             RouteTarget::Transit(id) => desired.label(id),
             RouteTarget::Virtual(id) => desired.label(id),
         };
-        let origin = match route.origin {
-            RouteOrigin::Endpoint => "endpoint",
-            RouteOrigin::Local => "local",
-            RouteOrigin::Propagated => "propagated",
-            RouteOrigin::Static => "static",
-        };
-        let state = match route.state {
-            RouteState::Active => "active",
-            RouteState::Blackhole => "blackhole",
-        };
-        format!("{destination:<18} {target:<12} {origin:<10} {state}")
+        route_line(desired, route.destination, &target, route.origin, route.state)
     };
     desired.effective_routes(table).into_iter().map(line).collect()
+}
+
+/// As [`route_lines`], of a transit gateway's table.
+fn transit_route_lines(desired: &Desired, table: &TransitRouteTable) -> Vec<String> {
+    let line = |route: EffectiveTransitRoute| {
+        let target = match route.target {
+            TransitTarget::Attachment(id) => desired.label(id),
+            TransitTarget::Blackhole => "-".to_owned(),
+        };
+        route_line(desired, route.destination, &target, route.origin, route.state)
+    };
+    desired.effective_transit_routes(table).into_iter().map(line).collect()
+}
+
+fn route_line(
+    desired: &Desired,
+    destination: Destination,
+    target: &str,
+    origin: RouteOrigin,
+    state: RouteState,
+) -> String {
+    let destination = match destination {
+        Destination::List(id) => desired.label(id),
+        Destination::Prefix(prefix) => prefix.to_string(),
+    };
+    let origin = match origin {
+        RouteOrigin::Endpoint => "endpoint",
+        RouteOrigin::Local => "local",
+        RouteOrigin::Propagated => "propagated",
+        RouteOrigin::Static => "static",
+    };
+    let state = match state {
+        RouteState::Active => "active",
+        RouteState::Blackhole => "blackhole",
+    };
+    format!("{destination:<18} {target:<12} {origin:<10} {state}")
 }
 
 /// A packet parses and its checksums fit, those of a super-packet's segments too.

@@ -105,7 +105,7 @@ impl<'a> Reference<'a> {
             passed_nat: false,
             leaves: 0,
         };
-        let arrived = packet.from_link(link);
+        let arrived = packet.start_at_link(link);
         let fate = arrived.and_then(|link| {
             let in_pieces = packet.fits()?;
             let Packet { at: tuple, any_source_port, .. } = packet;
@@ -165,22 +165,22 @@ struct Packet<'a> {
 type Arrived = Result<LinkId, DropReason>;
 
 impl<'a> Packet<'a> {
-    fn from_link(&mut self, link: LinkId) -> Arrived {
+    fn start_at_link(&mut self, link: LinkId) -> Arrived {
         let owner = self.desired.links().find(|(other, _)| *other == link).map(|(_, owner)| owner);
         match owner {
             Some(ResourceRef::Eni(id)) => match self.desired.get(id) {
-                Some(eni) => self.from_eni(eni),
+                Some(eni) => self.start_at_eni(eni),
                 None => Err(DropReason::UnknownLink),
             },
-            Some(ResourceRef::InternetHost(_)) => self.into_vpc(),
-            Some(ResourceRef::Service(_)) => self.from_service(),
-            Some(ResourceRef::VirtualGateway(id)) => self.from_far(id),
+            Some(ResourceRef::InternetHost(_)) => self.enter_vpc(),
+            Some(ResourceRef::Service(_)) => self.start_at_service(),
+            Some(ResourceRef::VirtualGateway(id)) => self.start_at_far(id),
             Some(_) | None => Err(DropReason::UnknownLink),
         }
     }
 
     /// §0.5, steps 1 to 5.
-    fn from_eni(&mut self, eni: &Eni) -> Arrived {
+    fn start_at_eni(&mut self, eni: &Eni) -> Arrived {
         refuse_group_addresses(self.at.dst)?;
         let own = eni.addresses.iter().any(|address| address.private == self.at.src);
         if eni.source_dest_check && !own {
@@ -189,6 +189,11 @@ impl<'a> Packet<'a> {
         self.relayed = !own;
         self.security_group(eni, Direction::Egress)?;
         let subnet = self.subnet(eni.subnet)?;
+        self.go_on_inside(subnet)
+    }
+
+    /// R1.10, R8.31: a neighbour is reached without router and ACL.
+    fn go_on_inside(&mut self, subnet: &Subnet) -> Arrived {
         if holds(subnet, self.at.dst) { self.deliver(subnet) } else { self.leave(subnet) }
     }
 
@@ -204,11 +209,11 @@ impl<'a> Packet<'a> {
         let table = self.desired.get(table).ok_or(DropReason::NoRoute)?;
         let target = routes::select(self.desired, table, self.at.dst)?;
         match target {
-            RouteTarget::Local => self.to_subnet_of(vpc),
-            RouteTarget::Eni(id) => self.to_appliance(id),
+            RouteTarget::Local => self.reach_subnet_of(vpc),
+            RouteTarget::Eni(id) => self.reach_appliance(id),
             RouteTarget::Nat(id) => self.through_nat(id),
             RouteTarget::Internet(_) => {
-                if let IpAddr::V4(_) = self.at.src {
+                if self.at.src.is_ipv4() {
                     let public = self.public_of(vpc, self.at.src).ok_or(DropReason::IgwNoPublic)?;
                     self.at.src = public;
                 }
@@ -220,11 +225,11 @@ impl<'a> Packet<'a> {
                 self.mtus.push(Element { mtu: 1_500, cuts: true });
                 self.outside()
             }
-            RouteTarget::GatewayEndpoint(id) => self.into_gateway_endpoint(id),
+            RouteTarget::GatewayEndpoint(id) => self.enter_gateway_endpoint(id),
             RouteTarget::Peering(id) => self.across_peering(id, vpc),
             RouteTarget::Transit(id) => {
                 let attachment = self.desired.attachments(vpc.id).find(|attachment| attachment.gateway == id);
-                self.into_transit(attachment.ok_or(DropReason::Blackhole)?, subnet)
+                self.enter_transit(attachment.ok_or(DropReason::Blackhole)?, subnet)
             }
             RouteTarget::Virtual(id) => {
                 self.mtus.push(Element { mtu: 1_500, cuts: true });
@@ -234,7 +239,7 @@ impl<'a> Packet<'a> {
     }
 
     /// Into the subnet of a VPC that holds the destination (§0.5, steps 8 and 8n).
-    fn to_subnet_of(&mut self, vpc: &Vpc) -> Arrived {
+    fn reach_subnet_of(&mut self, vpc: &Vpc) -> Arrived {
         let dst = self.at.dst;
         let mut subnets = self.desired.iter::<Subnet>().filter(|subnet| subnet.vpc == vpc.id);
         let subnet = subnets.find(|subnet| holds(subnet, dst)).ok_or(DropReason::NoSuchSubnet)?;
@@ -247,18 +252,18 @@ impl<'a> Packet<'a> {
         let dst = self.at.dst;
         let mut enis = self.desired.iter::<Eni>().filter(|eni| eni.subnet == subnet.id);
         let eni = enis.find(|eni| eni.has(dst)).ok_or(DropReason::NoSuchEni)?;
-        self.to_eni(eni)
+        self.reach_eni(eni)
     }
 
-    fn to_appliance(&mut self, id: Id<Eni>) -> Arrived {
+    fn reach_appliance(&mut self, id: Id<Eni>) -> Arrived {
         let eni = self.desired.get(id).ok_or(DropReason::Blackhole)?;
         let subnet = self.subnet(eni.subnet)?;
         self.network_acl(subnet, Direction::Ingress)?;
-        self.to_eni(eni)
+        self.reach_eni(eni)
     }
 
     /// §0.5, steps 10 to 14.
-    fn to_eni(&mut self, eni: &Eni) -> Arrived {
+    fn reach_eni(&mut self, eni: &Eni) -> Arrived {
         match eni.kind {
             EniKind::Instance { .. } => {
                 if eni.source_dest_check && !eni.has(self.at.dst) {
@@ -271,23 +276,28 @@ impl<'a> Packet<'a> {
                 self.never_untracked = true;
                 self.security_group(eni, Direction::Ingress)?;
                 let endpoint = self.desired.get(id).ok_or(DropReason::VpceNotAvailable)?;
-                self.into_interface_endpoint(eni, endpoint)
+                self.enter_interface_endpoint(eni, endpoint)
             }
             // R10.6: only answers are for a NAT gateway itself.
             EniKind::NatGateway(id) => {
                 self.undo(NatGateway::to_ref(id)).ok_or(DropReason::NatNoBinding)?;
                 self.pass_nat();
                 let subnet = self.subnet(eni.subnet)?;
-                self.leave(subnet)
+                self.go_on_inside(subnet)
             }
         }
     }
 
-    /// R10.1, R10.2, R10.5, R10.7.
+    /// R10.1, R10.2, R10.5, R10.6, R10.7.
     fn through_nat(&mut self, id: Id<NatGateway>) -> Arrived {
         let nat = self.desired.get(id).ok_or(DropReason::Blackhole)?;
         let subnet = self.subnet(nat.subnet)?;
         self.network_acl(subnet, Direction::Ingress)?;
+        if self.answers.is_some() {
+            self.undo(NatGateway::to_ref(id)).ok_or(DropReason::NatNoBinding)?;
+            self.pass_nat();
+            return self.go_on_inside(subnet);
+        }
         if !matches!(self.at.protocol, Protocol::TCP | Protocol::UDP | Protocol::ICMP) {
             return Err(DropReason::NatProtocol);
         }
@@ -301,7 +311,7 @@ impl<'a> Packet<'a> {
         self.any_source_port |= self.at.src_port < 1_024;
         self.memory.changes.push((NatGateway::to_ref(id), before, self.at));
         self.pass_nat();
-        self.leave(subnet)
+        self.go_on_inside(subnet)
     }
 
     fn pass_nat(&mut self) {
@@ -311,7 +321,7 @@ impl<'a> Packet<'a> {
     }
 
     /// R3.7, R3.8, R3.11.
-    fn into_gateway_endpoint(&mut self, id: Id<Endpoint>) -> Arrived {
+    fn enter_gateway_endpoint(&mut self, id: Id<Endpoint>) -> Arrived {
         let endpoint = self.desired.get(id).ok_or(DropReason::Blackhole)?;
         let echo = match self.at.icmp_type_code() {
             Some((8, _)) => self.at.protocol == Protocol::ICMP,
@@ -333,7 +343,7 @@ impl<'a> Packet<'a> {
     }
 
     /// R4.10, R4.12, R4.15, R4.22.
-    fn into_interface_endpoint(&mut self, eni: &Eni, endpoint: &Endpoint) -> Arrived {
+    fn enter_interface_endpoint(&mut self, eni: &Eni, endpoint: &Endpoint) -> Arrived {
         if endpoint.state != EndpointState::Available {
             return Err(DropReason::VpceNotAvailable);
         }
@@ -351,7 +361,7 @@ impl<'a> Packet<'a> {
     }
 
     /// R4.11: a service only answers, and by the way the question came.
-    fn from_service(&mut self) -> Arrived {
+    fn start_at_service(&mut self) -> Arrived {
         let flow = self.answers.ok_or(DropReason::VpceIntraVpc)?;
         let last = flow.changes.last().map(|(owner, ..)| *owner);
         match last {
@@ -359,13 +369,13 @@ impl<'a> Packet<'a> {
                 self.undo(owner).ok_or(DropReason::VpceIntraVpc)?;
                 let endpoint = self.desired.get(endpoint).ok_or(DropReason::VpceIntraVpc)?;
                 let vpc = self.vpc(endpoint.vpc)?;
-                self.to_subnet_of(vpc)
+                self.reach_subnet_of(vpc)
             }
             Some(owner @ ResourceRef::Eni(eni)) => {
                 self.undo(owner).ok_or(DropReason::VpceIntraVpc)?;
                 self.mtus.push(Element { mtu: 8_500, cuts: false });
                 let eni = self.desired.get(eni).ok_or(DropReason::VpceIntraVpc)?;
-                self.from_eni(eni)
+                self.start_at_eni(eni)
             }
             Some(_) | None => self.outside(),
         }
@@ -383,11 +393,11 @@ impl<'a> Packet<'a> {
             return Err(DropReason::PcxDestination);
         }
         self.mtus.push(Element { mtu: if from.region == to.region { 9_001 } else { 8_500 }, cuts: false });
-        self.to_subnet_of(to)
+        self.reach_subnet_of(to)
     }
 
     /// R9.20 to R9.28, without appliance mode.
-    fn into_transit(&mut self, attachment: &TransitAttachment, subnet: &Subnet) -> Arrived {
+    fn enter_transit(&mut self, attachment: &TransitAttachment, subnet: &Subnet) -> Arrived {
         let AttachmentKind::Vpc { subnets, .. } = &attachment.kind else {
             return Err(DropReason::TgwNoRoute);
         };
@@ -409,7 +419,7 @@ impl<'a> Packet<'a> {
     /// Beyond every VPC: back into one by a public address (R10.15), or to whoever has the address.
     fn outside(&mut self) -> Arrived {
         if self.is_public_address_of_a_vpc() {
-            return self.into_vpc();
+            return self.enter_vpc();
         }
         if is_private(self.at.dst) {
             return Err(DropReason::NoInternetHost);
@@ -440,7 +450,7 @@ impl<'a> Packet<'a> {
     }
 
     /// From the internet into the VPC that has the destination (R10.12, R10.13, R10.18, R2.20, R2.22).
-    fn into_vpc(&mut self) -> Arrived {
+    fn enter_vpc(&mut self) -> Arrived {
         self.mtus.push(Element { mtu: 1_500, cuts: true });
         if self.at.dst.is_ipv4() {
             let (vpc, private, gateway) = self.private_behind(self.at.dst).ok_or(DropReason::NoSuchPublic)?;
@@ -459,13 +469,13 @@ impl<'a> Packet<'a> {
         if let Some(table) = edge_table.and_then(|id| self.desired.get(id))
             && let RouteTarget::Eni(id) = routes::select(self.desired, table, self.at.dst)?
         {
-            return self.to_appliance(id);
+            return self.reach_appliance(id);
         }
         let vpc = self.vpc(vpc)?;
-        self.to_subnet_of(vpc)
+        self.reach_subnet_of(vpc)
     }
 
-    fn from_far(&mut self, id: Id<VirtualGateway>) -> Arrived {
+    fn start_at_far(&mut self, id: Id<VirtualGateway>) -> Arrived {
         let gateway = self.desired.get(id).ok_or(DropReason::UnknownLink)?;
         self.mtus.push(Element { mtu: 1_500, cuts: true });
         self.over_the_edge(gateway.vpc.ok_or(DropReason::Blackhole)?, gateway.edge_table)

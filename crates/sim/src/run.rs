@@ -85,7 +85,7 @@ pub enum Output {
         /// Whose link.
         at: String,
         /// What was in it.
-        packet: PacketSpec,
+        packet: Box<PacketSpec>,
     },
 }
 
@@ -93,7 +93,7 @@ impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Drop(reason) => write!(f, "drop {reason}"),
-            Self::Packet { at, packet } => write!(f, "{at} < {}", packet.clone().brief(32)),
+            Self::Packet { at, packet } => write!(f, "{at} < {}", PacketSpec::clone(packet).brief(32)),
         }
     }
 }
@@ -153,7 +153,7 @@ impl std::error::Error for Failure {}
 ///
 /// # Errors
 /// The first line at which script and network disagree.
-pub fn play(script: &Script, net: &mut dyn Net, goldens: Goldens) -> Result<Played, Failure> {
+pub fn play(script: &Script, net: &mut dyn Net, goldens: Goldens) -> Result<Played, Box<Failure>> {
     let mut player = Player {
         script,
         net,
@@ -185,14 +185,14 @@ struct Player<'a> {
 }
 
 impl Player<'_> {
-    fn steps(&mut self, steps: &[Step]) -> Result<(), Failure> {
+    fn steps(&mut self, steps: &[Step]) -> Result<(), Box<Failure>> {
         for (index, step) in steps.iter().enumerate() {
             self.step(step, &steps[index + 1..])?;
         }
         Ok(())
     }
 
-    fn step(&mut self, step: &Step, rest: &[Step]) -> Result<(), Failure> {
+    fn step(&mut self, step: &Step, rest: &[Step]) -> Result<(), Box<Failure>> {
         let line = step.line;
         if let (Some(refusal), false) = (&self.refusal, matches!(step.verb, Verb::Refused(_))) {
             let text = refusal.text.clone();
@@ -285,7 +285,7 @@ impl Player<'_> {
         }
     }
 
-    fn advance(&mut self, line: usize, to: Time) -> Result<(), Failure> {
+    fn advance(&mut self, line: usize, to: Time) -> Result<(), Box<Failure>> {
         if to < self.now {
             return Err(self.failure(line, &format!("a time from {} on", self.now), &to.to_string()));
         }
@@ -294,7 +294,7 @@ impl Player<'_> {
     }
 
     /// Takes what came out, knowing what the script asks for next.
-    fn collect(&mut self, line: usize, rest: &[Step]) -> Result<(), Failure> {
+    fn collect(&mut self, line: usize, rest: &[Step]) -> Result<(), Box<Failure>> {
         let expected: Vec<Expected<'_>> = rest
             .iter()
             .map_while(|step| match &step.verb {
@@ -316,7 +316,7 @@ impl Player<'_> {
         Ok(())
     }
 
-    fn expect(&mut self, line: usize, at: &str, packet: &PacketSpec) -> Result<(), Failure> {
+    fn expect(&mut self, line: usize, at: &str, packet: &PacketSpec) -> Result<(), Box<Failure>> {
         let here = |output: &Output| matches!(output, Output::Packet { at: other, .. } if other == at);
         let expected = format!("{at} < {packet}");
         let Some(Output::Packet { packet: actual, .. }) =
@@ -332,7 +332,7 @@ impl Player<'_> {
     }
 
     /// Output that no line mentions is a failure.
-    fn settle(&mut self, line: usize, expected: &str) -> Result<(), Failure> {
+    fn settle(&mut self, line: usize, expected: &str) -> Result<(), Box<Failure>> {
         if self.pending.is_empty() {
             return Ok(());
         }
@@ -340,7 +340,7 @@ impl Player<'_> {
         Err(self.failure(line, expected, &got))
     }
 
-    fn golden(&mut self, line: usize, golden: &Golden, found: Vec<String>) -> Result<(), Failure> {
+    fn golden(&mut self, line: usize, golden: &Golden, found: Vec<String>) -> Result<(), Box<Failure>> {
         if self.goldens == Goldens::Collect {
             self.played.goldens.push((line, found));
             return Ok(());
@@ -360,17 +360,17 @@ impl Player<'_> {
         lines.join("\n")
     }
 
-    fn failure(&mut self, line: usize, expected: &str, got: &str) -> Failure {
+    fn failure(&mut self, line: usize, expected: &str, got: &str) -> Box<Failure> {
         let explanation = self.sent.as_ref().and_then(|(from, packet)| self.net.explain(from, packet).ok());
         let text = self.script.source.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-        Failure {
+        Box::new(Failure {
             file: self.script.file.clone(),
             line,
             text: text.to_owned(),
             expected: expected.to_owned(),
             got: got.to_owned(),
             explanation,
-        }
+        })
     }
 }
 

@@ -63,14 +63,10 @@ impl Stage for ServiceAttach {
         }
         let free = |after: &FiveTuple| {
             let key = FlowKey { link: service.link, tuple: after.reversed() };
-            match (view.flows.find(&key), view.connection) {
-                (None, _) => true,
-                (Some(other), mine) => view
-                    .flows
-                    .connection(other)
-                    .zip(mine)
-                    .is_some_and(|(other, (mine, _))| other.initiator() == mine.initiator()),
-            }
+            // A refused flow is in nobody's way.
+            let other = view.flows.find(&key).and_then(|at| view.flows.connection(at));
+            let mine = view.connection.map(|(connection, _)| connection.initiator());
+            other.is_none_or(|other| mine == Some(other.initiator()))
         };
         if free(&wanted) {
             return Decision::pass(wanted, Evidence::Service { service: service.id, address: dst });

@@ -66,14 +66,17 @@ impl Desired {
     /// Whether a target can be used now by the tables of a VPC (R2.11).
     #[must_use]
     pub fn route_state(&self, vpc: Id<Vpc>, target: RouteTarget) -> RouteState {
+        let is_ours = |theirs: Option<&Vpc>| theirs.is_some_and(|theirs| theirs.id == vpc);
         let usable = match target {
-            RouteTarget::EgressOnly(id) => self.get(id).is_some(),
-            RouteTarget::Eni(id) => self.get(id).is_some_and(is_attached),
+            RouteTarget::EgressOnly(id) => self.get(id).is_some_and(|gateway| gateway.vpc == vpc),
+            RouteTarget::Eni(id) => self.get(id).is_some_and(is_attached) && is_ours(self.vpc_of_eni(id)),
             RouteTarget::GatewayEndpoint(id) => self.get(id).is_some_and(|e| e.state == EndpointState::Available),
             RouteTarget::Internet(id) => self.get(id).is_some_and(|gateway| gateway.vpc == Some(vpc)),
             RouteTarget::Local => true,
-            RouteTarget::Nat(id) => self.get(id).is_some(),
-            RouteTarget::Peering(id) => self.get(id).is_some_and(|peering| peering.state == PeeringState::Active),
+            RouteTarget::Nat(id) => is_ours(self.get(id).and_then(|gateway| self.vpc_of(gateway.subnet))),
+            RouteTarget::Peering(id) => self
+                .get(id)
+                .is_some_and(|peering| peering.state == PeeringState::Active && peering.other_end(vpc).is_some()),
             RouteTarget::Transit(id) => {
                 self.get(id).is_some() && self.attachments(vpc).any(|attachment| attachment.gateway == id)
             }
@@ -90,20 +93,25 @@ impl Desired {
     /// Every route in force in a transit gateway's table.
     ///
     /// Shape: each destination once, sorted; a static route hides a propagated one of the same destination, and of
-    /// two VPCs with the same block the attachment with the lower id is learnt.
+    /// two VPCs whose blocks overlap the attachment with the lower id is learnt.
     /// Source: R9.22–R9.26.
     #[must_use]
     pub fn effective_transit_routes(&self, table: &TransitRouteTable) -> Vec<EffectiveTransitRoute> {
         let mut routes = BTreeMap::new();
+        let mut learnt: Vec<(Prefix, Id<TransitAttachment>)> = Vec::new();
         let attachments = self.dependents_of_kind::<TransitAttachment>(ResourceRef::TransitRouteTable(table.id));
         for attachment in attachments.filter(|attachment| attachment.propagates_to.contains(&table.id)) {
             let AttachmentKind::Vpc { vpc, .. } = attachment.kind else {
                 continue;
             };
             for block in self.get(vpc).into_iter().flat_map(Vpc::blocks) {
-                let learnt = (TransitTarget::Attachment(attachment.id), RouteOrigin::Propagated);
-                routes.entry(Destination::Prefix(block)).or_insert(learnt);
+                if learnt.iter().all(|&(other, by)| by == attachment.id || !other.overlaps(block)) {
+                    learnt.push((block, attachment.id));
+                }
             }
+        }
+        for (block, attachment) in learnt {
+            routes.insert(Destination::Prefix(block), (TransitTarget::Attachment(attachment), RouteOrigin::Propagated));
         }
         for (&destination, &target) in &table.routes {
             routes.insert(destination, (target, RouteOrigin::Static));

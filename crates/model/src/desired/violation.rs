@@ -45,7 +45,7 @@ pub enum Problem {
     DependencyViolation { what: ResourceRef, by: ResourceRef },
     #[error("device {device} is taken by {by}")]
     DeviceTaken { device: u8, by: ResourceRef },
-    #[error("two subnets of zone {az}; an endpoint has one per zone")]
+    #[error("two subnets of zone {az}; an endpoint or attachment has one per zone")]
     DuplicateZone { az: Az },
     #[error(
         "an edge table leads to a whole subnet or VPC block, by local or a network interface; {destination} does not"
@@ -125,6 +125,7 @@ impl Problem {
             Self::AttachmentExists { .. } => "DuplicateTransitGatewayAttachment",
             Self::NotAttached { .. } => "InvalidTransitGatewayID.NotFound",
             Self::PeeringExists { .. } => "VpcPeeringConnectionAlreadyExists",
+            Self::BlockConflict { by: ResourceRef::Vpc(_), .. } => "VpcCidrConflict",
             Self::BlockConflict { .. } => "InvalidSubnet.Conflict",
             Self::BlockOutside { .. } => "InvalidSubnet.Range",
             Self::DependencyViolation { .. } => "DependencyViolation",

@@ -17,7 +17,8 @@ use crate::Id;
 use crate::desired::{Change, Desired, Noun, Resource, ResourceRef};
 use crate::resource::{
     AccountId, EgressOnlyGateway, Endpoint, Instance, InternetGateway, InternetHost, Name, NatGateway, NetworkAcl,
-    PrefixList, Region, RouteTable, SecurityGroup, Service, Subnet, Vpc,
+    Peering, PrefixList, Region, RouteTable, SecurityGroup, Service, Subnet, TransitAttachment, TransitGateway,
+    VirtualGateway, Vpc,
 };
 
 /// A tree as changes that were found to be valid together.
@@ -121,8 +122,17 @@ impl Converter<'_> {
             let Identity { id, name } = detached(entry);
             self.put(InternetGateway { id, name, vpc: None, edge_table: None });
         }
+        for entry in file.virtual_gateways.iter() {
+            self.detached_virtual_gateway(entry);
+        }
         for entry in file.vpcs.iter() {
             self.vpc(entry);
+        }
+        for entry in file.peerings.iter() {
+            self.peering(entry);
+        }
+        for entry in file.transit_gateways.iter() {
+            self.transit_gateway(entry);
         }
         self.put_interfaces();
     }
@@ -140,6 +150,15 @@ impl Converter<'_> {
         }
         for entry in file.internet_gateways.iter() {
             self.declare(&detached(entry), entry.place);
+        }
+        for entry in file.virtual_gateways.iter() {
+            self.declare(&detached_virtual("", entry), entry.place);
+        }
+        for entry in file.peerings.iter() {
+            self.declare(&peering("", entry), entry.place);
+        }
+        for entry in file.transit_gateways.iter() {
+            self.declare_transit_gateway(entry);
         }
         for entry in file.vpcs.iter() {
             self.declare(&vpc(entry), entry.place);
@@ -162,6 +181,9 @@ impl Converter<'_> {
                 self.declare(&identity, place);
             }
             if let Some((identity, place)) = egress_only_gateway(scope, &file.egress_only_gateway) {
+                self.declare(&identity, place);
+            }
+            if let Some((identity, place)) = virtual_gateway(scope, &file.virtual_gateway) {
                 self.declare(&identity, place);
             }
             for inner in file.nat_gateways.iter() {
@@ -381,6 +403,18 @@ pub(super) fn egress_only_gateway(
     Some((identity, read.place()?))
 }
 
+pub(super) fn virtual_gateway(
+    scope: &str,
+    read: &Option<Read<Or<Name, file::VirtualGateway>>>,
+) -> Option<(Identity<VirtualGateway>, Place)> {
+    let read = read.as_ref()?;
+    let identity = match read.get()? {
+        Or::Short(name) => gateway(scope, Some(name), None),
+        Or::Full(file) => gateway(scope, given(&file.name), given(&file.id).copied()),
+    };
+    Some((identity, read.place()?))
+}
+
 /// What stands for a VPC's gateway, which may have neither name nor id.
 fn gateway<K: Noun>(scope: &str, name: Option<&Name>, id: Option<Id<K>>) -> Identity<K> {
     match (name, id) {
@@ -399,16 +433,20 @@ macro_rules! identities {
 }
 
 identities! {
+    detached_virtual DetachedVirtual VirtualGateway;
     endpoint Endpoint Endpoint;
     instance Instance Instance;
     nat_gateway NatGateway NatGateway;
     network_acl NetworkAcl NetworkAcl;
+    peering Peering Peering;
     security_group SecurityGroup SecurityGroup;
     subnet Subnet Subnet;
     top_detached Detached InternetGateway;
     top_internet_host InternetHost InternetHost;
     top_service Service Service;
     top_vpc Vpc Vpc;
+    transit_attachment TransitAttachment TransitAttachment;
+    transit_gateway TransitGateway TransitGateway;
 }
 
 /// Whether a VPC's default one has to be made: none is named, and none has the default name.

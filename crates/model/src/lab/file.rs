@@ -39,6 +39,15 @@ pub(super) struct File {
     /// Internet gateways that are attached to no VPC.
     #[serde(default)]
     pub(super) internet_gateways: Map<Detached>,
+    /// Virtual private gateways that are attached to no VPC.
+    #[serde(default)]
+    pub(super) virtual_gateways: Map<DetachedVirtual>,
+    /// Connections between two VPCs.
+    #[serde(default)]
+    pub(super) peerings: Map<Peering>,
+    /// Routers between VPCs.
+    #[serde(default)]
+    pub(super) transit_gateways: Map<TransitGateway>,
 }
 
 /// What holds where nothing else is said.
@@ -83,6 +92,8 @@ pub(super) struct Vpc {
     pub(super) internet_gateway: Option<Read<Or<Name, InternetGateway>>>,
     /// The name of its egress-only internet gateway.
     pub(super) egress_only_gateway: Option<Read<Or<Name, EgressOnlyGateway>>>,
+    /// The name of its virtual private gateway, which leads to a network elsewhere.
+    pub(super) virtual_gateway: Option<Read<Or<Name, VirtualGateway>>>,
     /// Parts of it.
     #[serde(default)]
     pub(super) subnets: Map<Subnet>,
@@ -136,6 +147,40 @@ pub(super) struct Detached {
     pub(super) id: Option<Read<Id<resource::InternetGateway>>>,
 }
 
+/// A virtual private gateway, and the network elsewhere that it leads to.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VirtualGateway {
+    /// Its name.
+    pub(super) name: Option<Read<Name>>,
+    /// The AWS id, if it matters which.
+    pub(super) id: Option<Read<Id<resource::VirtualGateway>>>,
+    /// The network namespace that stands for the network elsewhere; called like the gateway if not given.
+    pub(super) namespace: Option<Read<String>>,
+    /// Addresses of the host that stands for it.
+    pub(super) addresses: Option<OneOrMany<Ip>>,
+    /// What it says is there; nothing if not given.
+    pub(super) announces: Option<OneOrMany<Block>>,
+    /// The VPC's tables that learn this; none if not given.
+    pub(super) propagates_to: Option<OneOrMany<Reference>>,
+    /// The table that routes what comes in through it; none if not given.
+    pub(super) edge_table: Option<Read<Reference>>,
+}
+
+/// A virtual private gateway that is attached to no VPC.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DetachedVirtual {
+    /// The AWS id, if it matters which.
+    pub(super) id: Option<Read<Id<resource::VirtualGateway>>>,
+    /// The network namespace that stands for the network elsewhere; called like the gateway if not given.
+    pub(super) namespace: Option<Read<String>>,
+    /// Addresses of the host that stands for it.
+    pub(super) addresses: Option<OneOrMany<Ip>>,
+    /// What it says is there; nothing if not given.
+    pub(super) announces: Option<OneOrMany<Block>>,
+}
+
 /// Part of a VPC in one availability zone.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -154,7 +199,7 @@ pub(super) struct Subnet {
     pub(super) network_acl: Option<Read<Reference>>,
 }
 
-/// Routes: a block or prefix list, and the gateway, interface or `local` that it leads to.
+/// Routes: a block or prefix list, and the gateway, peering, interface or `local` that it leads to.
 ///
 /// The key `id` is the table's id; every other key is a destination.
 #[derive(Debug, Deserialize)]
@@ -167,7 +212,7 @@ impl JsonSchema for RouteTable {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "description": "Routes: a block or the name of a prefix list, and the gateway, interface or `local` that it leads to. \
+            "description": "Routes: a block or the name of a prefix list, and the gateway, peering, interface or `local` that it leads to. \
                 The key `id` is the table's AWS id, if it matters which.",
             "type": ["object", "null"],
             "additionalProperties": { "type": "string" },
@@ -420,6 +465,80 @@ pub(super) struct InternetHost {
     pub(super) addresses: Option<OneOrMany<Ip>>,
     /// Whatever is inside these goes to it; the longest prefix of all hosts wins.
     pub(super) prefixes: Option<OneOrMany<Block>>,
+}
+
+/// A connection between two VPCs; it leads no further.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Peering {
+    /// The AWS id, if it matters which.
+    pub(super) id: Option<Read<Id<resource::Peering>>>,
+    /// The VPC that asked.
+    pub(super) requester: Read<Reference>,
+    /// The VPC that was asked.
+    pub(super) accepter: Read<Reference>,
+    /// Whether it carries packets; active if not given.
+    pub(super) state: Option<Read<resource::PeeringState>>,
+}
+
+/// A router between the VPCs of a Region.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TransitGateway {
+    /// The AWS id, if it matters which.
+    pub(super) id: Option<Read<Id<resource::TransitGateway>>>,
+    /// Where it is.
+    pub(super) region: Option<Read<Region>>,
+    /// Whether security groups may refer to groups across it; false if not given.
+    pub(super) group_references: Option<Read<bool>>,
+    /// What is connected to it.
+    #[serde(default)]
+    pub(super) attachments: Map<TransitAttachment>,
+    /// Routes, by table. The default one, for attachments that do not say otherwise, is called like the gateway with
+    /// `-default` after it, and is empty unless it is here.
+    #[serde(default)]
+    pub(super) route_tables: Map<TransitRouteTable>,
+}
+
+/// What is connected to a transit gateway: a VPC, or another transit gateway by its own attachment.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TransitAttachment {
+    /// The AWS id, if it matters which.
+    pub(super) id: Option<Read<Id<resource::TransitAttachment>>>,
+    /// The VPC.
+    pub(super) vpc: Option<Read<Reference>>,
+    /// VPC: one subnet per availability zone, by which packets come and go.
+    pub(super) subnets: Option<OneOrMany<Reference>>,
+    /// VPC: whether both directions of a flow use the same availability zone; false if not given.
+    pub(super) appliance_mode: Option<Read<bool>>,
+    /// The attachment at the other transit gateway, which names this one in turn.
+    pub(super) peer: Option<Read<Reference>>,
+    /// The table that routes what comes in here, or `none`; the gateway's default one if not given.
+    pub(super) routes: Option<Read<Reference>>,
+    /// VPC: the tables that learn its blocks; the gateway's default one if not given.
+    pub(super) propagates_to: Option<OneOrMany<Reference>>,
+}
+
+/// Routes: a block or prefix list, and the attachment or `blackhole` that it leads to.
+///
+/// The key `id` is the table's id; every other key is a destination.
+#[derive(Debug, Deserialize)]
+pub(super) struct TransitRouteTable(pub(super) Map<Reference>);
+
+impl JsonSchema for TransitRouteTable {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "TransitRouteTable".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Routes: a block or the name of a prefix list, and the attachment or `blackhole` that it leads to. \
+                The key `id` is the table's AWS id, if it matters which.",
+            "type": ["object", "null"],
+            "additionalProperties": { "type": "string" },
+        })
+    }
 }
 
 /// A set of prefixes that has more to it than its entries.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::{Fault, hint};
 use super::tree::Place;
 use crate::desired::{Desired, Noun};
-use crate::resource::{Name, RouteTarget};
+use crate::resource::{Name, RouteTarget, TransitAttachment, TransitTarget};
 use crate::{Id, ResourceRef};
 
 /// The id and name of a resource of a lab file.
@@ -110,7 +110,9 @@ impl Names {
 
     /// What a route's target means.
     pub(super) fn resolve_target(&self, text: &str, place: Place) -> Result<RouteTarget, Fault> {
-        use crate::resource::{EgressOnlyGateway, Endpoint, Eni, InternetGateway, NatGateway};
+        use crate::resource::{
+            EgressOnlyGateway, Endpoint, Eni, InternetGateway, NatGateway, Peering, TransitGateway, VirtualGateway,
+        };
         if text == "local" {
             return Ok(RouteTarget::Local);
         }
@@ -119,7 +121,10 @@ impl Names {
             .map(RouteTarget::Internet)
             .or_else(|| self.find(text).map(RouteTarget::EgressOnly))
             .or_else(|| self.find(text).map(RouteTarget::Nat))
-            .or_else(|| self.find(text).map(RouteTarget::Eni));
+            .or_else(|| self.find(text).map(RouteTarget::Eni))
+            .or_else(|| self.find(text).map(RouteTarget::Peering))
+            .or_else(|| self.find(text).map(RouteTarget::Transit))
+            .or_else(|| self.find(text).map(RouteTarget::Virtual));
         if let Some(target) = exact {
             return Ok(target);
         }
@@ -134,11 +139,34 @@ impl Names {
             .or_else(|| self.find_or_gone(text).map(RouteTarget::EgressOnly))
             .or_else(|| self.find_or_gone(text).map(RouteTarget::Nat))
             .or_else(|| self.find_or_gone(text).map(RouteTarget::Eni))
+            .or_else(|| self.find_or_gone(text).map(RouteTarget::Peering))
+            .or_else(|| self.find_or_gone(text).map(RouteTarget::Transit))
+            .or_else(|| self.find_or_gone(text).map(RouteTarget::Virtual))
             .ok_or_else(|| {
                 use crate::Kind;
-                let kinds = [InternetGateway::NOUN, EgressOnlyGateway::NOUN, NatGateway::NOUN, Eni::NOUN];
-                Fault::at(place, self.unknown(text, "gateway, network interface or local", &kinds))
+                let kinds = [
+                    InternetGateway::NOUN,
+                    EgressOnlyGateway::NOUN,
+                    NatGateway::NOUN,
+                    Eni::NOUN,
+                    Peering::NOUN,
+                    TransitGateway::NOUN,
+                    VirtualGateway::NOUN,
+                ];
+                Fault::at(place, self.unknown(text, "gateway, peering connection, network interface or local", &kinds))
             })
+    }
+
+    /// What a transit route's target means; an attachment may be gone, which leaves a black hole (R9.25).
+    pub(super) fn resolve_transit_target(&self, text: &str, place: Place) -> Result<TransitTarget, Fault> {
+        use crate::Kind;
+        if text == "blackhole" {
+            return Ok(TransitTarget::Blackhole);
+        }
+        self.find_or_gone(text).map(TransitTarget::Attachment).ok_or_else(|| {
+            let expected = "transit gateway attachment or blackhole";
+            Fault::at(place, self.unknown(text, expected, &[TransitAttachment::NOUN]))
+        })
     }
 
     /// What to say about a text that names none of some kinds.
@@ -156,12 +184,17 @@ impl Names {
 
 /// What a name means as a target, by the same precedence as [`Names::resolve_target`].
 pub(super) fn target_of(desired: &Desired, name: &str) -> Option<RouteTarget> {
-    use crate::resource::{EgressOnlyGateway, Eni, InternetGateway, NatGateway};
+    use crate::resource::{
+        EgressOnlyGateway, Eni, InternetGateway, NatGateway, Peering, TransitGateway, VirtualGateway,
+    };
     let internet = desired.find::<InternetGateway>(name).map(|found| RouteTarget::Internet(found.id));
     internet
         .or_else(|| desired.find::<EgressOnlyGateway>(name).map(|found| RouteTarget::EgressOnly(found.id)))
         .or_else(|| desired.find::<NatGateway>(name).map(|found| RouteTarget::Nat(found.id)))
         .or_else(|| desired.find::<Eni>(name).map(|found| RouteTarget::Eni(found.id)))
+        .or_else(|| desired.find::<Peering>(name).map(|found| RouteTarget::Peering(found.id)))
+        .or_else(|| desired.find::<TransitGateway>(name).map(|found| RouteTarget::Transit(found.id)))
+        .or_else(|| desired.find::<VirtualGateway>(name).map(|found| RouteTarget::Virtual(found.id)))
 }
 
 fn article(noun: &str) -> String {

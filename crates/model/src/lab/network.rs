@@ -81,6 +81,7 @@ impl Converter<'_> {
             self.note(EgressOnlyGateway::to_ref(id), "vpc", place);
             self.put(EgressOnlyGateway { id, name, vpc: scope.id });
         }
+        self.virtual_gateway(&scope, file);
         for inner in file.subnets.iter() {
             self.subnet(&scope, inner);
         }
@@ -228,7 +229,7 @@ impl Converter<'_> {
         self.put(RouteTable { id, name, vpc: scope.id, routes });
     }
 
-    fn destination(&self, text: &str, place: Place) -> Result<Destination, Fault> {
+    pub(super) fn destination(&self, text: &str, place: Place) -> Result<Destination, Fault> {
         if text.contains('/') {
             return Prefix::parse_truncating(text)
                 .map(Destination::Prefix)

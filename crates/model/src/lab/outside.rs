@@ -93,7 +93,7 @@ impl Converter<'_> {
         });
     }
 
-    fn addresses(&mut self, list: Option<&OneOrMany<Ip>>, this: ResourceRef) -> Option<Vec<IpAddr>> {
+    pub(super) fn addresses(&mut self, list: Option<&OneOrMany<Ip>>, this: ResourceRef) -> Option<Vec<IpAddr>> {
         let addresses = values(list)?;
         for (address, place) in &addresses {
             self.note_value(this, "addresses", address.0.to_string(), *place);

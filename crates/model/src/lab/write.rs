@@ -1,5 +1,7 @@
 //! Prints a desired state as a lab file.
 
+mod connect;
+
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -14,8 +16,8 @@ use crate::desired::{Desired, Noun};
 use crate::resource::{
     AccountId, AclEntry, AclKey, Action, Az, Destination, Direction, EgressOnlyGateway, Endpoint, EndpointKind,
     EndpointState, Eni, EniAddress, EniKind, Family, IcmpMatch, Instance, InternetGateway, InternetHost, Name,
-    NatGateway, NetworkAcl, Peer, PortRange, PrefixList, Provider, Region, RouteTable, RouteTarget, SecurityGroup,
-    SecurityGroupRule, Service, Subnet, Traffic, Vpc,
+    NatGateway, NetworkAcl, Peer, Peering, PortRange, PrefixList, Provider, Region, RouteTable, RouteTarget,
+    SecurityGroup, SecurityGroupRule, Service, Subnet, Traffic, TransitGateway, VirtualGateway, Vpc,
 };
 
 /// Prints a desired state as a lab file: what is as it would be anyway is left out, and the order is always the same.
@@ -55,6 +57,14 @@ impl<'d> Writer<'d> {
                     let (key, id) = named("", gateway);
                     (key, Yaml::Map(id.into_iter().collect()))
                 })
+            }),
+            ("virtual_gateways", {
+                let detached = self.desired.iter::<VirtualGateway>().filter(|gateway| gateway.vpc.is_none());
+                self.section(detached, |gateway| self.detached_virtual_gateway(gateway))
+            }),
+            ("peerings", self.section(self.desired.iter::<Peering>(), |peering| self.peering(peering))),
+            ("transit_gateways", {
+                self.section(self.desired.iter::<TransitGateway>(), |gateway| self.transit_gateway(gateway))
             }),
             ("prefix_lists", self.section(self.desired.iter::<PrefixList>(), |list| self.prefix_list(list))),
             ("services", self.section(self.desired.iter::<Service>(), |service| self.service(service))),
@@ -135,10 +145,14 @@ impl<'d> Writer<'d> {
     fn gateways(&self, scope: &Scope<'_>, fields: &mut Fields) {
         for gateway in self.of_vpc::<InternetGateway>(scope.vpc.id) {
             let edge_table = gateway.edge_table.map(|table| ("edge_table", Yaml::text(&self.key(table))));
-            fields.push(("internet_gateway", gateway_of(scope, gateway, edge_table)));
+            fields.push(("internet_gateway", gateway_of(scope, gateway, edge_table.into_iter().collect())));
         }
         for gateway in self.of_vpc::<EgressOnlyGateway>(scope.vpc.id) {
-            fields.push(("egress_only_gateway", gateway_of(scope, gateway, None)));
+            fields.push(("egress_only_gateway", gateway_of(scope, gateway, Vec::new())));
+        }
+        for gateway in self.of_vpc::<VirtualGateway>(scope.vpc.id) {
+            let key = self.key(gateway.id);
+            fields.push(("virtual_gateway", gateway_of(scope, gateway, self.far(&key, gateway))));
         }
     }
 
@@ -456,9 +470,9 @@ fn is_made<K: Noun>(scope: &Scope<'_>, resource: &K, name: &str) -> bool {
     made.id == resource.id() && made.name.as_ref() == resource.name()
 }
 
-fn gateway_of<K: Noun>(scope: &Scope<'_>, gateway: &K, more: Option<(&'static str, Yaml)>) -> Yaml {
+fn gateway_of<K: Noun>(scope: &Scope<'_>, gateway: &K, more: Fields) -> Yaml {
     let (key, id) = named(&scope.key, gateway);
-    if id.is_none() && more.is_none() {
+    if id.is_none() && more.is_empty() {
         return Yaml::Text(key);
     }
     let mut fields = vec![("name", Yaml::Text(key))];

@@ -7,10 +7,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use vpc_lpm::Prefix;
 use vpc_model::desired::Noun;
 use vpc_model::resource::{
-    AccountId, AclEntry, AclKey, Action, Az, Destination, Direction, EgressOnlyGateway, Endpoint, EndpointKind,
-    EndpointState, Eni, EniAddress, EniKind, Family, IcmpMatch, Instance, InternetGateway, InternetHost, Name,
-    NatGateway, NetworkAcl, Peer, PortRange, PrefixList, Provider, Region, RouteTable, RouteTarget, RuleNumber,
-    SecurityGroup, SecurityGroupRule, Service, Subnet, Traffic, Vpc,
+    AccountId, AclEntry, AclKey, Action, AttachmentKind, Az, Destination, Direction, EgressOnlyGateway, Endpoint,
+    EndpointKind, EndpointState, Eni, EniAddress, EniKind, Family, IcmpMatch, Instance, InternetGateway, InternetHost,
+    Name, NatGateway, NetworkAcl, Peer, Peering, PeeringState, PortRange, PrefixList, Provider, Region, RouteTable,
+    RouteTarget, RuleNumber, SecurityGroup, SecurityGroupRule, Service, Subnet, Traffic, TransitAttachment,
+    TransitGateway, TransitRouteTable, TransitTarget, VirtualGateway, Vpc,
 };
 use vpc_model::{Change, Desired, Id, Kind};
 
@@ -49,6 +50,11 @@ pub(crate) fn difference(a: &Desired, b: &Desired) -> String {
     of::<Service>(a, b, &mut text);
     of::<PrefixList>(a, b, &mut text);
     of::<InternetHost>(a, b, &mut text);
+    of::<VirtualGateway>(a, b, &mut text);
+    of::<Peering>(a, b, &mut text);
+    of::<TransitGateway>(a, b, &mut text);
+    of::<TransitAttachment>(a, b, &mut text);
+    of::<TransitRouteTable>(a, b, &mut text);
     text
 }
 
@@ -56,6 +62,13 @@ struct Generator {
     state: u64,
     count: u64,
     changes: Vec<Change>,
+}
+
+/// What a transit gateway has to know of a VPC.
+struct Attachable {
+    vpc: Id<Vpc>,
+    region: Region,
+    subnet: Id<Subnet>,
 }
 
 /// What a VPC's parts refer to.
@@ -130,8 +143,105 @@ impl Generator {
             let (id, name, _) = self.identity("");
             self.changes.push(Change::put(InternetGateway { id, name, vpc: None, edge_table: None }));
         }
+        if self.rarely() {
+            let gateway = self.far(9, "", None);
+            self.changes.push(Change::put(gateway));
+        }
+        let mut vpcs = Vec::new();
         for i in 0..=self.below(2) {
-            self.vpc(i as u8, &lists, &services);
+            vpcs.push(self.vpc(i as u8, &lists, &services));
+        }
+        if let [a, b] = vpcs.as_slice()
+            && self.often()
+        {
+            let (id, name, _) = self.identity("");
+            let (requester, accepter) = (a.vpc, b.vpc);
+            let state = self.pick(&[PeeringState::Active, PeeringState::Failed, PeeringState::PendingAcceptance]);
+            self.changes.push(Change::put(Peering { id, name, requester, accepter, state }));
+        }
+        self.transit(&vpcs, &lists);
+    }
+
+    /// A virtual gateway, attached to nothing yet.
+    fn far(&mut self, i: u8, scope: &str, vpc: Option<Id<Vpc>>) -> VirtualGateway {
+        let (id, name, key) = self.identity(scope);
+        let namespace = if self.often() { key } else { format!("office {i}") };
+        let announced =
+            [Prefix::new(Ipv4Addr::new(172, 20, i, 0).into(), 24).unwrap(), Self::ipv6(300 + u16::from(i), 0, 48)];
+        VirtualGateway {
+            id,
+            name,
+            vpc,
+            namespace,
+            addresses: vec![Ipv4Addr::new(172, 20, i, 1).into()],
+            announces: announced.into_iter().filter(|_| self.often()).collect(),
+            propagates_to: BTreeSet::new(),
+            edge_table: None,
+        }
+    }
+
+    /// Transit gateways with the VPCs of their Region attached, and peered with each other.
+    fn transit(&mut self, vpcs: &[Attachable], lists: &[Id<PrefixList>]) {
+        let mut peers = Vec::new();
+        for _ in 0..self.below(3) {
+            let (gateway, name, key) = self.identity::<TransitGateway>("");
+            let region: Region = self.pick(&["us-east-1", "eu-west-1"]).parse().unwrap();
+            let group_references = self.rarely();
+            self.changes.push(Change::put(TransitGateway {
+                id: gateway,
+                name,
+                region: region.clone(),
+                group_references,
+            }));
+            let default = format!("{key}-default");
+            let default = if self.often() {
+                let id = if self.often() {
+                    Id::derived(&[&key, TransitRouteTable::NOUN, &default])
+                } else {
+                    Id::new(self.next())
+                };
+                (id, Some(default.parse().unwrap()))
+            } else {
+                let (id, name, _) = self.identity(&key);
+                (id, name)
+            };
+            let (other, other_name, _) = self.identity(&key);
+            let tables = [default.0, other];
+            let mut targets = vec![TransitTarget::Blackhole, TransitTarget::Attachment(Id::new(5))];
+            for of in vpcs.iter().filter(|of| of.region == region) {
+                let (id, name, _) = self.identity(&key);
+                let kind = AttachmentKind::Vpc { vpc: of.vpc, subnets: vec![of.subnet], appliance_mode: self.rarely() };
+                let table = if self.often() { Some(default.0) } else { Some(other).filter(|_| self.often()) };
+                let learnt = if self.often() { &tables[..1] } else { &tables };
+                let propagates_to = learnt.iter().copied().filter(|_| self.often()).collect();
+                self.changes.push(Change::put(TransitAttachment { id, name, gateway, kind, table, propagates_to }));
+                targets.push(TransitTarget::Attachment(id));
+            }
+            let (id, name, _) = self.identity(&key);
+            peers.push((id, name, gateway, Some(default.0).filter(|_| self.often())));
+            for (id, name) in [default, (other, other_name)] {
+                let mut routes = BTreeMap::new();
+                for n in 0..self.below(3) as u8 {
+                    let prefix = Prefix::new(Ipv4Addr::new(172, 30, n, 0).into(), 24).unwrap();
+                    routes.insert(Destination::Prefix(prefix), self.pick(&targets));
+                }
+                if let Some(&list) = lists.first().filter(|_| self.rarely()) {
+                    routes.insert(Destination::List(list), self.pick(&targets));
+                }
+                self.changes.push(Change::put(TransitRouteTable { id, name, gateway, routes }));
+            }
+        }
+        if let [a, b] = peers.as_slice() {
+            for ((id, name, gateway, table), (peer, ..)) in [(a, b), (b, a)] {
+                self.changes.push(Change::put(TransitAttachment {
+                    id: *id,
+                    name: name.clone(),
+                    gateway: *gateway,
+                    kind: AttachmentKind::Peering { peer: *peer },
+                    table: *table,
+                    propagates_to: BTreeSet::new(),
+                }));
+            }
         }
     }
 
@@ -166,7 +276,7 @@ impl Generator {
         (id, prefix_list.is_some())
     }
 
-    fn vpc(&mut self, i: u8, lists: &[Id<PrefixList>], services: &[(Id<Service>, bool)]) {
+    fn vpc(&mut self, i: u8, lists: &[Id<PrefixList>], services: &[(Id<Service>, bool)]) -> Attachable {
         let (vpc, name, key) = self.identity::<Vpc>("");
         let ipv6 = self.often();
         let region: Region = self.pick(&["us-east-1", "us-east-1", "eu-west-1"]).parse().unwrap();
@@ -227,7 +337,7 @@ impl Generator {
                     let v6 = matches!(target, RouteTarget::EgressOnly(_));
                     let n = self.below(200) as u8;
                     let prefix = if v6 {
-                        Self::ipv6(200, n, 64)
+                        Self::ipv6(200_u8, n, 64)
                     } else {
                         Prefix::new(Ipv4Addr::new(172, 16, n, 0).into(), 24).unwrap()
                     };
@@ -243,6 +353,17 @@ impl Generator {
             }
             self.changes.push(Change::put(RouteTable { id, name, vpc, routes }));
         }
+        if self.often() {
+            let (edge, name, _) = self.identity(&key);
+            let mut gateway = self.far(i, &key, Some(vpc));
+            gateway.propagates_to = parts.tables.iter().copied().filter(|_| self.often()).collect();
+            gateway.edge_table = Some(edge).filter(|_| self.often());
+            self.changes.push(Change::put(gateway));
+            let block = Prefix::new(Ipv4Addr::new(10, i, parts.subnets[0].1, 0).into(), 24).unwrap();
+            let routes = BTreeMap::from([(Destination::Prefix(block), RouteTarget::Eni(Id::new(9)))]);
+            self.changes.push(Change::put(RouteTable { id: edge, name, vpc, routes }));
+        }
+        Attachable { vpc, region, subnet: parts.subnets[0].0 }
     }
 
     fn default_identity<K: Kind>(&mut self, parts: &Parts, key: &str) -> (Id<K>, Option<Name>) {
@@ -254,7 +375,7 @@ impl Generator {
         (id, name)
     }
 
-    fn ipv6(i: u8, n: u8, length: u8) -> Prefix {
+    fn ipv6(i: impl Into<u16>, n: u8, length: u8) -> Prefix {
         let address = Ipv6Addr::new(0x2001, 0xdb8, i.into(), n.into(), 0, 0, 0, 0);
         Prefix::new(address.into(), length).unwrap()
     }

@@ -53,9 +53,12 @@ impl Builder<'_, '_> {
 
     /// Prefix lists, services, and who is on the internet.
     fn outside(&mut self) {
-        for (index, entries) in
-            [&["192.0.2.0/25", "198.51.100.0/24"][..], &["10.0.1.0/24", "198.18.0.0/28"]].iter().enumerate()
-        {
+        let lists: [&[&str]; 3] = [
+            &["192.0.2.0/25", "198.51.100.0/24"],
+            &["10.0.1.0/24", "198.18.0.0/28"],
+            &["198.18.0.0/28", "198.18.1.0/24"],
+        ];
+        for (index, entries) in lists.iter().enumerate() {
             let entries: Vec<Prefix> = entries.iter().filter_map(|text| text.parse().ok()).collect();
             let (id, name) = named(&format!("pl-{index}"));
             let list = PrefixList { id, name, family: Family::V4, max_entries: 10, entries, aws_managed: index == 0 };
@@ -363,7 +366,15 @@ impl Builder<'_, '_> {
 
     fn destinations(&self, vpc: Id<Vpc>) -> Vec<Destination> {
         let texts = ["0.0.0.0/0", "::/0", "198.18.0.0/16", "198.51.100.0/28", "10.0.0.0/16", "10.1.0.0/16"];
-        let more = ["10.1.1.0/24", "172.31.0.0/24", "203.0.113.0/24", "2001:db8::/32", "192.168.0.0/16"];
+        let more = [
+            "10.1.1.0/24",
+            "198.51.100.0/24",
+            "198.18.0.0/28",
+            "172.31.0.0/24",
+            "203.0.113.0/24",
+            "2001:db8::/32",
+            "192.168.0.0/16",
+        ];
         let prefixes = texts.iter().chain(&more).filter_map(|text| text.parse().ok());
         let subnets = self.desired.iter::<Subnet>().filter(|subnet| subnet.vpc == vpc).flat_map(Subnet::blocks);
         let lists = self.ids::<PrefixList>(|_| true).into_iter().map(Destination::List);

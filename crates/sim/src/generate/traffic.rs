@@ -6,6 +6,7 @@ use std::time::Duration;
 use vpc_model::desired::Noun;
 use vpc_model::resource::{
     Endpoint, EndpointState, Eni, InternetHost, NatGateway, NetworkAcl, Provider, RouteTable, SecurityGroup, Service,
+    VirtualGateway,
 };
 use vpc_model::{Change, Desired, LinkId, ResourceRef};
 use vpc_packet::text::Kind;
@@ -17,7 +18,7 @@ use super::{Choices, Event};
 pub(super) fn event(choices: &mut Choices<'_>, network: &mut Desired) -> Event {
     match choices.below(20) {
         0..=9 => match packet(choices, network) {
-            Some((link, packet)) => Event::Send(link, packet),
+            Some((link, packet)) => Event::Send(link, Box::new(packet)),
             None => Event::Wait(Duration::from_millis(1)),
         },
         10..=15 => Event::Answer(choices.below(64)),
@@ -39,11 +40,21 @@ pub(super) fn packet(choices: &mut Choices<'_>, network: &Desired) -> Option<(Li
     let senders = if choices.is(25) { &links } else { &interfaces };
     let (link, sender) = choices.of(senders).or(choices.of(&links))?;
     let all = addresses(network);
-    let dst = choices.of(&all)?;
+    let dst = match choices.below(8) {
+        0..=2 => choices.of(&addresses_of_interfaces(network)),
+        3..=5 => choices.of(&addresses_outside(network)),
+        _ => choices.of(&all),
+    };
+    let dst = dst.or(choices.of(&all))?;
     let own = own_addresses(network, sender);
     let same: Vec<IpAddr> = own.iter().copied().filter(|address| address.is_ipv4() == dst.is_ipv4()).collect();
     let others: Vec<IpAddr> = all.iter().copied().filter(|address| address.is_ipv4() == dst.is_ipv4()).collect();
-    let src = if choices.is(12) { choices.of(&others) } else { choices.of(&same).or(choices.of(&others)) }?;
+    let may_spoof = Eni::from_ref(sender).and_then(|id| network.get(id)).is_some_and(|eni| !eni.source_dest_check);
+    let src = if choices.is(if may_spoof { 50 } else { 8 }) {
+        choices.of(&others)
+    } else {
+        choices.of(&same).or(choices.of(&others))
+    }?;
     let src_port = choices.of(&[40_000, 40_001, 1_023, 80])?;
     let dst_port = choices.of(&[80, 53, 443, 22])?;
     let ports = Some((src_port, dst_port));
@@ -74,21 +85,9 @@ pub(super) fn packet(choices: &mut Choices<'_>, network: &Desired) -> Option<(Li
 
 /// Every address that means something, and some that do not.
 fn addresses(network: &Desired) -> Vec<IpAddr> {
-    let mut all: Vec<IpAddr> = Vec::new();
-    for eni in network.iter::<Eni>() {
-        for address in &eni.addresses {
-            all.push(address.private);
-            all.extend(address.public.map(IpAddr::V4));
-        }
-    }
-    for service in network.iter::<Service>() {
-        let Provider::Host { addresses, .. } = &service.provider;
-        all.extend(addresses);
-    }
-    all.extend(network.iter::<InternetHost>().flat_map(|host| host.addresses.iter().copied()));
+    let mut all = addresses_of_interfaces(network);
+    all.extend(addresses_outside(network));
     let others = [
-        "198.18.0.77",
-        "198.51.100.5",
         "10.0.1.77",
         "10.0.99.1",
         "10.1.1.10",
@@ -99,7 +98,6 @@ fn addresses(network: &Desired) -> Vec<IpAddr> {
         "255.255.255.255",
         "224.0.0.251",
         "169.254.170.9",
-        "2001:db8:f000::9",
         "2001:db8:0:1::77",
         "2001:db8:1:1::10",
         "ff02::1",
@@ -109,14 +107,34 @@ fn addresses(network: &Desired) -> Vec<IpAddr> {
     all
 }
 
+fn addresses_of_interfaces(network: &Desired) -> Vec<IpAddr> {
+    network.iter::<Eni>().flat_map(|eni| eni.addresses.iter().map(|address| address.private)).collect()
+}
+
+/// Of services, of hosts on the internet, and public ones of interfaces.
+fn addresses_outside(network: &Desired) -> Vec<IpAddr> {
+    let mut outside: Vec<IpAddr> =
+        ["198.18.0.77", "198.51.100.5", "2001:db8:f000::9"].iter().filter_map(|text| text.parse().ok()).collect();
+    outside.extend(network.iter::<InternetHost>().flat_map(|host| host.addresses.iter().copied()));
+    for service in network.iter::<Service>() {
+        let Provider::Host { addresses, .. } = &service.provider;
+        outside.extend(addresses);
+    }
+    let enis = network.iter::<Eni>().flat_map(|eni| &eni.addresses);
+    outside.extend(enis.filter_map(|address| address.public.map(IpAddr::V4)));
+    outside
+}
+
 fn own_addresses(network: &Desired, owner: ResourceRef) -> Vec<IpAddr> {
     if let Some(eni) = Eni::from_ref(owner).and_then(|id| network.get(id)) {
         return eni.addresses.iter().map(|address| address.private).collect();
     }
-    let texts: &[&str] = match owner {
-        ResourceRef::Service(_) => &["198.51.100.20"],
-        ResourceRef::VirtualGateway(_) => &["172.31.0.5"],
-        _ => &["198.18.0.9", "198.18.0.10", "2001:db8:f000::9"],
+    let texts: &[&str] = if Service::from_ref(owner).is_some() {
+        &["198.51.100.20"]
+    } else if VirtualGateway::from_ref(owner).is_some() {
+        &["172.31.0.5"]
+    } else {
+        &["198.18.0.9", "198.18.0.10", "2001:db8:f000::9"]
     };
     texts.iter().filter_map(|text| text.parse().ok()).collect()
 }

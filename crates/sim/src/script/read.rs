@@ -12,7 +12,7 @@ use super::{Golden, Script, ScriptError, Step, Topology, Verb, When};
 const VERBS: &str = "a time, NAME > or < and a packet, drop, set, delete, refused, explain, routes, flows, repeat, mark, engine, use or lab";
 
 pub(super) fn script(file: &str, text: &str) -> Result<Script, ScriptError> {
-    let mut script = Script {
+    let script = Script {
         file: file.to_owned(),
         folder: PathBuf::new(),
         source: text.to_owned(),
@@ -22,48 +22,54 @@ pub(super) fn script(file: &str, text: &str) -> Result<Script, ScriptError> {
         flow_limit: None,
         steps: Vec::new(),
     };
-    let mut topology = None;
-    let mut block: Option<(Line<'_>, u32, Vec<(usize, String)>)> = None;
-    let mut last = 1;
+    let mut reader = Reader { script, topology: None, block: None };
+    let mut line = Line { file, number: 1, text: "" };
     for (index, text) in text.lines().enumerate() {
-        last = index + 1;
-        let line = Line { file, number: last, text };
+        line = Line { file, number: index + 1, text };
+        reader.line(line)?;
+    }
+    reader.finish(line)
+}
+
+/// What is read so far.
+struct Reader<'a> {
+    script: Script,
+    topology: Option<Topology>,
+    block: Option<Block<'a>>,
+}
+
+/// A `repeat` whose `end` has not come yet.
+struct Block<'a> {
+    start: Line<'a>,
+    times: u32,
+    body: Vec<(usize, String)>,
+}
+
+impl<'a> Reader<'a> {
+    fn line(&mut self, line: Line<'a>) -> Result<(), ScriptError> {
         let mut words = line.words();
-        let Some(first) = words.peek() else { continue };
-        if let Some((start, times, body)) = &mut block {
-            if first.text == "end" {
-                words.next();
-                words.end()?;
-                let (start, times, body) = (start.number, *times, std::mem::take(body));
-                script.steps.push(Step { line: start, verb: Verb::Repeat { times, body } });
-                block = None;
-            } else {
-                // Both ends are read now, so that a line that is wrong is wrong at once.
-                repeated(file, line.number, text, 0)?;
-                repeated(file, line.number, text, *times - 1)?;
-                body.push((line.number, text.to_owned()));
-            }
-            continue;
+        let Some(first) = words.peek() else { return Ok(()) };
+        if let Some(block) = self.block.take() {
+            return self.line_of_block(block, line, &first);
         }
+        let steps = self.script.steps.len();
         match first.text {
             "use" | "lab" => {
                 words.next();
-                let name = words.one("a name")?;
+                let name = words.one("a name")?.text;
                 words.end()?;
-                if topology.is_some() {
+                if self.topology.is_some() {
                     return Err(first.expected("one `use` or `lab` line"));
                 }
-                topology = Some(match first.text {
-                    "use" => Topology::Use(name.text.to_owned()),
-                    _ => Topology::Lab(name.text.into()),
-                });
+                let is_name = first.text == "use";
+                self.topology = Some(if is_name { Topology::Use(name.to_owned()) } else { Topology::Lab(name.into()) });
             }
             "mark" => {
                 words.next();
                 let what = words.one("lab or long")?;
                 match what.text {
-                    "lab" => script.lab = true,
-                    "long" => script.long = true,
+                    "lab" => self.script.lab = true,
+                    "long" => self.script.long = true,
                     _ => return Err(what.expected("lab or long")),
                 }
                 words.end()?;
@@ -72,7 +78,7 @@ pub(super) fn script(file: &str, text: &str) -> Result<Script, ScriptError> {
                 words.next();
                 let option = words.one("flows=N")?;
                 let count = option.text.strip_prefix("flows=").and_then(|n| n.parse().ok());
-                script.flow_limit = Some(count.ok_or_else(|| option.expected("flows=N"))?);
+                self.script.flow_limit = Some(count.ok_or_else(|| option.expected("flows=N"))?);
                 words.end()?;
             }
             "repeat" => {
@@ -81,27 +87,50 @@ pub(super) fn script(file: &str, text: &str) -> Result<Script, ScriptError> {
                 let times = count.text.parse().ok().filter(|&n| n > 0);
                 let times = times.ok_or_else(|| count.expected("a number above 0"))?;
                 words.end()?;
-                block = Some((line, times, Vec::new()));
+                self.block = Some(Block { start: line, times, body: Vec::new() });
             }
             text if text.starts_with('|') => {
-                let golden = script.steps.last_mut().and_then(|step| golden_of(&mut step.verb));
+                let golden = self.script.steps.last_mut().and_then(|step| golden_of(&mut step.verb));
                 let golden = golden.ok_or_else(|| first.expected("`|` only below `explain` or `routes`"))?;
                 let rest = line.text.trim_start().trim_start_matches('|');
                 golden.lines.push(rest.strip_prefix(' ').unwrap_or(rest).trim_end().to_owned());
             }
-            _ => script.steps.push(step(&line)?),
+            _ => self.script.steps.push(step(&line)?),
         }
-        if topology.is_none() && !script.steps.is_empty() {
+        let happens = self.script.steps.len() > steps || self.block.is_some();
+        if happens && self.topology.is_none() {
             return Err(first.expected("`use TOPOLOGY` or `lab FILE` before anything that happens"));
         }
+        Ok(())
     }
-    if let Some((line, ..)) = block {
-        return Err(line.words().word_at(0).expected("an `end` for this `repeat`"));
+
+    fn line_of_block(&mut self, mut block: Block<'a>, line: Line<'a>, first: &Word<'_>) -> Result<(), ScriptError> {
+        if first.text == "end" {
+            let mut words = line.words();
+            words.next();
+            words.end()?;
+            let verb = Verb::Repeat { times: block.times, body: block.body };
+            self.script.steps.push(Step { line: block.start.number, verb });
+            return Ok(());
+        }
+        // Both ends are read now, so that a line that is wrong is wrong at once.
+        repeated(line.file, line.number, line.text, 0)?;
+        repeated(line.file, line.number, line.text, block.times - 1)?;
+        block.body.push((line.number, line.text.to_owned()));
+        self.block = Some(block);
+        Ok(())
     }
-    let at_the_end = Line { file, number: last, text: "" };
-    script.topology = topology.ok_or_else(|| at_the_end.words().word_at(0).expected("`use TOPOLOGY` or `lab FILE`"))?;
-    check_order(file, &script.steps)?;
-    Ok(script)
+
+    fn finish(self, last: Line<'_>) -> Result<Script, ScriptError> {
+        if let Some(block) = self.block {
+            return Err(block.start.words().word_at(0).expected("an `end` for this `repeat`"));
+        }
+        let at_the_end = Line { text: "", ..last };
+        let missing = || at_the_end.words().word_at(0).expected("`use TOPOLOGY` or `lab FILE`");
+        let script = Script { topology: self.topology.ok_or_else(missing)?, ..self.script };
+        check_order(&script.file, &script.steps)?;
+        Ok(script)
+    }
 }
 
 /// One line of a block, its numbers counted up.

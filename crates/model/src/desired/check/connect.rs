@@ -45,6 +45,9 @@ impl Desired {
                 Some(other) if other.gateway == attachment.gateway => {
                     report.add("peer", Problem::Unsupported("a transit gateway cannot be peered with itself"));
                 }
+                Some(other) if other.kind != (AttachmentKind::Peering { peer: attachment.id }) => {
+                    report.add("peer", Problem::Unsupported("the other attachment does not name this one as its peer"));
+                }
                 Some(_) => {}
             },
             AttachmentKind::Vpc { vpc, subnets, appliance_mode: _ } => {
@@ -98,9 +101,10 @@ impl Desired {
         for target in table.routes.values() {
             // An attachment that is gone leaves a black hole (R9.25).
             if let TransitTarget::Attachment(id) = target
-                && let Some(attachment) = self.get(*id)
+                && self.get(*id).is_some_and(|attachment| attachment.gateway != table.gateway)
             {
-                self.same_gateway(attachment, table, report);
+                let (what, ours) = (TransitAttachment::to_ref(*id), ResourceRef::TransitGateway(table.gateway));
+                report.add("routes", Problem::AnotherGateway { what, ours });
             }
         }
     }
@@ -139,7 +143,8 @@ impl Desired {
         if self.get(table.vpc).is_some_and(|vpc| vpc.main_table == table.id) {
             report.add("edge_table", Problem::EdgeTableShared { by: Vpc::to_ref(table.vpc) });
         }
-        self.check_edge_routes(table, report);
+        let mut report = Report { resource: RouteTable::to_ref(table.id), violations: report.violations };
+        self.check_edge_routes(table, &mut report);
     }
 
     /// Whether a table is some gateway's edge table.
