@@ -5,6 +5,7 @@
 
 mod change;
 mod check;
+mod claim;
 mod noun;
 mod routes;
 mod violation;
@@ -20,14 +21,19 @@ pub use violation::{Problem, Violation};
 
 use crate::resource::{Eni, Name, RouteTable, Subnet, Vpc};
 use crate::{Id, LinkId};
+use claim::Claim;
 use noun::Tables;
+
+/// Sets of resources by what they have in common.
+type Sets<K> = RedBlackTreeMapSync<K, Arc<BTreeSet<ResourceRef>>>;
 
 /// Everything that was asked for, and what it implies for the process: which links exist.
 #[derive(Clone, Debug, Default)]
 pub struct Desired {
     tables: Tables,
     names: RedBlackTreeMapSync<(&'static str, Name), ResourceRef>,
-    dependents: RedBlackTreeMapSync<ResourceRef, Arc<BTreeSet<ResourceRef>>>,
+    dependents: Sets<ResourceRef>,
+    claims: Sets<Claim>,
     links: RedBlackTreeMapSync<ResourceRef, LinkId>,
     next_link: u32,
 }
@@ -169,9 +175,10 @@ impl Desired {
                 let id = resource.id();
                 self.remove_indexes(id);
                 for needed in resource.needs() {
-                    self.dependents_mut(needed, |set| {
-                        set.insert(id);
-                    });
+                    insert(&mut self.dependents, needed, id);
+                }
+                for claim in Claim::of(&resource) {
+                    insert(&mut self.claims, claim, id);
                 }
                 if let Some(name) = resource.name() {
                     let key = (id.noun(), name.clone());
@@ -206,9 +213,10 @@ impl Desired {
     fn remove_indexes(&mut self, id: ResourceRef) {
         let Some(old) = self.tables.get(id) else { return };
         for needed in old.needs() {
-            self.dependents_mut(needed, |set| {
-                set.remove(&id);
-            });
+            remove(&mut self.dependents, &needed, id);
+        }
+        for claim in Claim::of(&old) {
+            remove(&mut self.claims, &claim, id);
         }
         if let Some(name) = old.name() {
             let key = (id.noun(), name.clone());
@@ -218,19 +226,31 @@ impl Desired {
         }
     }
 
-    fn dependents_mut(&mut self, needed: ResourceRef, edit: impl FnOnce(&mut BTreeSet<ResourceRef>)) {
-        let mut set = self.dependents.get(&needed).cloned().unwrap_or_default();
-        edit(Arc::make_mut(&mut set));
-        if set.is_empty() {
-            self.dependents.remove_mut(&needed);
-        } else {
-            self.dependents.insert_mut(needed, set);
-        }
+    /// Who claims something, the lowest id first.
+    fn claimants(&self, claim: &Claim) -> impl Iterator<Item = ResourceRef> + '_ {
+        self.claims.get(claim).into_iter().flat_map(|set| set.iter().copied())
     }
 
     fn fresh_link(&mut self) -> LinkId {
         self.next_link += 1;
         LinkId(self.next_link - 1)
+    }
+}
+
+/// Adds to a set. One that is shared with an earlier state is copied first, and only once.
+fn insert<K: Ord + Clone>(sets: &mut Sets<K>, key: K, id: ResourceRef) {
+    match sets.get_mut(&key) {
+        Some(set) => _ = Arc::make_mut(set).insert(id),
+        None => sets.insert_mut(key, Arc::new(BTreeSet::from([id]))),
+    }
+}
+
+fn remove<K: Ord + Clone>(sets: &mut Sets<K>, key: &K, id: ResourceRef) {
+    let Some(set) = sets.get_mut(key) else { return };
+    let set = Arc::make_mut(set);
+    set.remove(&id);
+    if set.is_empty() {
+        sets.remove_mut(key);
     }
 }
 

@@ -9,12 +9,13 @@ use std::net::IpAddr;
 
 use vpc_lpm::Prefix;
 
+use super::claim::Claim;
 use super::{Desired, Noun, Problem, Resource, ResourceRef, Violation};
 use crate::Id;
 use crate::resource::{
     AttachmentKind, Destination, EgressOnlyGateway, Endpoint, EndpointKind, Eni, EniKind, Family, InternetGateway,
     InternetHost, NatGateway, NetworkAcl, Peer, Provider, RouteTable, SecurityGroup, Service, Subnet,
-    TransitAttachment, VirtualGateway, Vpc,
+    TransitAttachment, Vpc,
 };
 
 /// Quotas of an account's default settings. Source: vpc-semantics §19.
@@ -51,17 +52,7 @@ impl Desired {
             vpcs.map(|vpc| Vpc::to_ref(vpc.id)).collect()
         };
         match id {
-            ResourceRef::Eni(id) => {
-                let nats = self.iter::<NatGateway>().filter(|nat| nat.eni == id);
-                let has = |endpoint: &&Endpoint| match &endpoint.kind {
-                    EndpointKind::Gateway { .. } => false,
-                    EndpointKind::Interface { enis, .. } => enis.contains(&id),
-                };
-                let endpoints = self.iter::<Endpoint>().filter(has);
-                nats.map(|nat| NatGateway::to_ref(nat.id))
-                    .chain(endpoints.map(|endpoint| Endpoint::to_ref(endpoint.id)))
-                    .collect()
-            }
+            ResourceRef::Eni(id) => self.claimants(&Claim::Interface(id)).collect(),
             ResourceRef::NetworkAcl(id) => vpcs(&|vpc| vpc.default_acl == id),
             ResourceRef::PrefixList(id) => {
                 let routed = |table: &&RouteTable| table.routes.contains_key(&Destination::List(id));
@@ -226,9 +217,9 @@ impl Desired {
             }
         }
         for public in eni.addresses.iter().filter_map(|a| a.public) {
-            let taken = |other: &&Eni| other.id != eni.id && other.addresses.iter().any(|a| a.public == Some(public));
-            if let Some(other) = self.iter::<Eni>().find(taken) {
-                report.add("public", Problem::AddressInUse { address: public.into(), by: Eni::to_ref(other.id) });
+            let mut others = self.claimants(&Claim::Public(public)).filter(|other| *other != report.resource);
+            if let Some(by) = others.next() {
+                report.add("public", Problem::AddressInUse { address: public.into(), by });
             }
         }
         at_most(
@@ -343,15 +334,8 @@ impl Desired {
     }
 
     fn check_namespace(&self, namespace: &str, report: &mut Report<'_>) {
-        let instances = self.iter::<crate::resource::Instance>().map(|r| (ResourceRef::Instance(r.id), &r.namespace));
-        let hosts = self.iter::<InternetHost>().map(|r| (InternetHost::to_ref(r.id), &r.namespace));
-        let services = self.iter::<Service>().map(|r| {
-            let Provider::Host { namespace, .. } = &r.provider;
-            (Service::to_ref(r.id), namespace)
-        });
-        let far = self.iter::<VirtualGateway>().map(|r| (VirtualGateway::to_ref(r.id), &r.namespace));
-        let mut others = instances.chain(hosts).chain(services).chain(far).filter(|(id, _)| *id != report.resource);
-        if let Some((by, _)) = others.find(|(_, other)| *other == namespace) {
+        let mut others = self.claimants(&Claim::Namespace(namespace.to_owned())).filter(|by| *by != report.resource);
+        if let Some(by) = others.next() {
             report.add("namespace", Problem::NamespaceTaken { namespace: namespace.to_owned(), by });
         }
     }
